@@ -1,1 +1,3 @@
-__all__: list[str] = []
+from .cross_modal import cross_modal as cross_modal
+
+__all__ = ["cross_modal"]
