@@ -1,0 +1,44 @@
+# make attack: from nothing to a measured attack on built-in data and weights.
+# make test:   from nothing to lint, types and tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready-$(shell cksum < pyproject.toml | cut -d' ' -f1)
+
+.PHONY: attack test lint types tests test-slow weights demo bench clean
+
+attack: $(READY)
+	$(BIN)/rgbdsod attack --model bbsnet --modality depth
+	$(BIN)/rgbdsod report --latest
+
+test: lint types tests
+
+$(READY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rgbdsod needs Python 3.11 or newer; this is %s. Try: make PYTHON=python3.12" % sys.version.split()[0])'
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@rm -f $(VENV)/.ready-*
+	@touch $@
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# On an installed copy, since only there do all rooms lie where the import names say.
+types: $(READY)
+	@rm -rf .build/typed build
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --target .build/typed .
+	cd .build/typed && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../mypy -p rgbdsod
+
+tests: $(READY)
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(READY)
+	$(BIN)/pytest -m slow
+
+weights: $(READY)
+	$(BIN)/python examples/make_weights.py
+
+clean:
+	rm -rf $(VENV) .build build *.egg-info .mypy_cache .ruff_cache .pytest_cache

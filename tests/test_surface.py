@@ -1,0 +1,23 @@
+"""The public names are listed in `public_names.txt`; removing one must be a decision."""
+
+from importlib import import_module
+from pathlib import Path
+
+PACKAGES = ["rgbdsod"] + [f"rgbdsod.{room}" for room in "attacks datasets defenses fusion metrics models report run".split()]
+
+
+def _surface() -> list[str]:
+    return [f"{package}.{name}" for package in PACKAGES for name in sorted(import_module(package).__all__)]
+
+
+def test_public_names_are_the_listed_ones() -> None:
+    listed = (Path(__file__).parent / "public_names.txt").read_text().split()
+    assert _surface() == listed, "update tests/public_names.txt in the same change, and the CHANGELOG"
+
+
+def test_every_public_name_exists_and_is_documented() -> None:
+    for dotted in _surface():
+        package, name = dotted.rsplit(".", 1)
+        value = getattr(import_module(package), name)
+        if callable(value):
+            assert value.__doc__, f"{dotted} has no docstring"
