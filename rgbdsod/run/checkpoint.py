@@ -1,0 +1,40 @@
+"""Training checkpoints: tensors and plain numbers only, written whole or not at all."""
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rgbdsod.errors import WeightsError
+
+
+@dataclass
+class Progress:
+    """How far a training has come."""
+
+    iteration: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+
+
+def save_checkpoint(path: Path, model: torch.nn.Module, progress: Progress, **others: Any) -> None:
+    """Write model, progress and the state dicts in `others` under a temporary name, then rename."""
+    state = {"model": model.state_dict(), "progress": asdict(progress)}
+    state |= {name: value.state_dict() for name, value in others.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def load_checkpoint(path: Path, model: torch.nn.Module, **others: Any) -> Progress:
+    """Put a checkpoint back into the model and the objects in `others`; nothing is unpickled but tensors and numbers."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(state["model"])
+        for name, value in others.items():
+            value.load_state_dict(state[name])
+        return Progress(**state["progress"])
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise WeightsError(f"cannot continue from {path}: {error}; use --restart to begin anew") from error

@@ -1,0 +1,236 @@
+"""Train a saliency network: deep supervision, checkpoints, and a stream that a restart continues where it stopped."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rgbdsod.datasets import Augmentation, Dataset, load_dataset
+from rgbdsod.errors import RgbdsodError, UsageError
+from rgbdsod.models import SaliencyModel, build_model, load_model, training_loss
+from rgbdsod.run.checkpoint import Progress, load_checkpoint, save_checkpoint
+from rgbdsod.run.recipes import RECIPES, Recipe, build_optimizer, rate_factor
+from rgbdsod.run.stream import batches
+from rgbdsod.run.validate import validate
+
+TrainCallback = Callable[[int, int, dict[str, float]], None]
+"""Called with (iterations done, iterations in all, the latest losses and measures)."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished training.
+
+    Args:
+        model: the network with its best weights.
+        best: validation measures of those weights, and their iteration.
+        folder: where checkpoints and the log lie.
+        history: the log's events, oldest first.
+    """
+
+    model: SaliencyModel
+    best: dict[str, float]
+    folder: Path
+    history: list[dict[str, Any]] = field(repr=False)
+
+
+def train(
+    model: str,
+    *,
+    data: str | Path | Dataset = "scenes:20000",
+    val: str | Path | Dataset = "scenes:200#1",
+    recipe: str = "small",
+    iterations: int | None = None,
+    epochs: float | None = None,
+    lr: float | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    out: str | Path,
+    init: str | Path | None = None,
+    resume: bool = True,
+    dtype: str = "auto",
+    device: str = "auto",
+    workers: int = 1,
+    validate_every: int = 500,
+    augmentation: Augmentation | None = None,
+    tensorboard: bool = False,
+    callback: TrainCallback | None = None,
+) -> TrainResult:
+    """Train a network on RGB-D samples with masks.
+
+    Args:
+        model: a name of `list_models()`; its architecture is built anew unless `init` gives weights.
+        data: training set; val: validation set, whose S-measure selects the best weights.
+        recipe: a name in `RECIPES`: "small", or an architecture's published recipe.
+        iterations: steps; or `epochs` over the training set. The default is 10 epochs' worth.
+        lr: highest learning rate; batch: images in a step; both default to the recipe's.
+        seed: of weights, order and augmentation.
+        out: folder for `checkpoints/` and `log.jsonl`; a training found there continues when `resume` is set.
+        init: weights to begin with.
+        dtype: "float32", "bfloat16", or "auto": bfloat16 where the device computes in it faster (CUDA).
+        workers: processes that make batches ahead of use.
+        validate_every: iterations between validations.
+
+    Returns:
+        The model with its best weights in evaluation mode, their measures, and the log.
+
+    Raises:
+        UsageError: for values out of range. RgbdsodError: when the loss is not finite; the last checkpoint stays.
+    """
+    plan = _recipe(recipe, lr, batch)
+    torch_model = _build(model, init, device, seed)
+    train_set, val_set = (source if isinstance(source, Dataset) else load_dataset(source) for source in (data, val))
+    total = _iterations(iterations, epochs, len(train_set), plan.batch)
+    run = _Training(torch_model, plan, total, seed, Path(out), dtype, tensorboard)
+    run.start(resume)
+    run.loop(train_set, val_set, augmentation or Augmentation(), workers, validate_every, callback)
+    return run.result()
+
+
+def _recipe(name: str, lr: float | None, batch: int | None) -> Recipe:
+    plan = RECIPES[name]
+    if lr is not None and not 0 < lr < 1:
+        raise UsageError(f"--lr {lr:g}: a learning rate lies between 0 and 1")
+    if batch is not None and batch < 1:
+        raise UsageError(f"--batch {batch}: at least 1 image")
+    return replace(plan, lr=plan.lr if lr is None else lr, batch=batch or plan.batch)
+
+
+def _build(name: str, init: str | Path | None, device: str, seed: int) -> SaliencyModel:
+    if init is not None:
+        return load_model(name, weights=init, device=device)
+    with torch.random.fork_rng(devices=[]):  # layers draw their first values from the global generator
+        torch.manual_seed(seed)
+        return build_model(name, device=device)
+
+
+def _iterations(iterations: int | None, epochs: float | None, count: int, batch: int) -> int:
+    if iterations is not None and epochs is not None:
+        raise UsageError("give --iterations or --epochs, not both")
+    total = iterations if iterations is not None else round((10 if epochs is None else epochs) * count / batch)
+    if total < 1:
+        raise UsageError(f"{total} iterations: nothing to train; give --iterations of at least 1")
+    return total
+
+
+class _Training:
+    """State of one training run, and its log."""
+
+    def __init__(
+        self, model: SaliencyModel, recipe: Recipe, total: int, seed: int, folder: Path, dtype: str, tensorboard: bool
+    ) -> None:
+        self.model, self.recipe, self.total, self.seed, self.folder = model, recipe, total, seed, folder
+        self.device = next(model.parameters()).device
+        self.autocast = dtype == "bfloat16" or (dtype == "auto" and self.device.type == "cuda")
+        self.optimizer = build_optimizer(recipe, model.parameters(), recipe.lr)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rate_factor(recipe, total))
+        self.loss = training_loss(model.card.architecture)
+        self.progress = Progress()
+        self.history: list[dict[str, Any]] = []
+        self.board = _board(folder) if tensorboard else None
+
+    def start(self, resume: bool) -> None:
+        """Continue from the last checkpoint, or begin with an empty folder."""
+        last, log = self._checkpoint("last"), self.folder / "log.jsonl"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if resume and last.is_file():
+            self.progress = load_checkpoint(last, self.model.network, optimizer=self.optimizer, schedule=self.schedule)
+            events = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+            self.history = [event for event in events if event["iteration"] <= self.progress.iteration]
+        log.write_text("".join(json.dumps(event) + "\n" for event in self.history))
+
+    def loop(
+        self,
+        train_set: Dataset,
+        val_set: Dataset,
+        how: Augmentation,
+        workers: int,
+        validate_every: int,
+        callback: TrainCallback | None,
+    ) -> None:
+        """All remaining iterations."""
+        numbers = range(self.progress.iteration, self.total)
+        stream = batches(
+            train_set, numbers, batch=self.recipe.batch, seed=self.seed, how=how, size=self.model.size, workers=workers
+        )
+        shown: dict[str, float] = dict(self.progress.best)
+        begin = time.monotonic()
+        for samples in stream:
+            loss = self._step(samples)
+            self.progress.iteration += 1
+            t = self.progress.iteration
+            if t % 50 == 0 or t == self.total:
+                shown["loss"] = self._finite(loss)
+                rate = self.schedule.get_last_lr()[0]
+                self._log({"event": "train", "iteration": t, "loss": shown["loss"], "lr": rate,
+                           "seconds": time.monotonic() - begin})  # fmt: skip
+            if t % validate_every == 0 or t == self.total:
+                shown |= self._validate(val_set)
+            if callback is not None:
+                callback(t, self.total, shown)
+
+    def _step(self, samples: dict[str, Tensor]) -> Tensor:
+        """One forward, backward and update; the loss is the mean over the batch."""
+        self.model.train(not self.recipe.frozen_norm)
+        batch = {name: value.to(self.device, non_blocking=True) for name, value in samples.items()}
+        prepared = {name: self.model.prepare(name, batch[name]) for name in self.model.inputs}
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            outputs = self.model.network(**prepared)
+        loss = self.loss({name: value.float() for name, value in outputs.items()}, batch["mask"]).mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.recipe.clip is not None:
+            torch.nn.utils.clip_grad_value_(self.model.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        self.schedule.step()
+        return loss.detach()
+
+    def _finite(self, loss: Tensor) -> float:
+        value = float(loss)
+        if value != value or value == float("inf"):
+            raise RgbdsodError(
+                f"the loss is {value} at iteration {self.progress.iteration}; the last checkpoint is kept in "
+                f"{self._checkpoint('last').parent}; continue with a smaller --lr"
+            )
+        return value
+
+    def _validate(self, val_set: Dataset) -> dict[str, float]:
+        """Measure, keep the best weights, and save the last."""
+        measures = validate(self.model, val_set)
+        self._log({"event": "validation", "iteration": self.progress.iteration, **measures})
+        if measures["sm"] > self.progress.best.get("sm", -1.0):
+            self.progress.best = {"iteration": self.progress.iteration, **measures}
+            save_checkpoint(self._checkpoint("best"), self.model.network, self.progress)
+        others = {"optimizer": self.optimizer, "schedule": self.schedule}
+        save_checkpoint(self._checkpoint("last"), self.model.network, self.progress, **others)
+        return measures
+
+    def result(self) -> TrainResult:
+        """The best weights, in evaluation mode."""
+        load_checkpoint(self._checkpoint("best"), self.model.network)
+        return TrainResult(self.model.eval(), self.progress.best, self.folder, self.history)
+
+    def _checkpoint(self, name: str) -> Path:
+        return self.folder / "checkpoints" / f"{name}.pt"
+
+    def _log(self, event: dict[str, Any]) -> None:
+        self.history.append(event)
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps(event) + "\n")
+        if self.board is not None:
+            for name, value in event.items():
+                if isinstance(value, float):
+                    self.board.add_scalar(f"{event['event']}/{name}", value, event["iteration"])
+
+
+def _board(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise UsageError("--tensorboard needs TensorBoard: pip install 'rgbdsod[tensorboard]'") from error
+    return SummaryWriter(str(folder / "tensorboard"))
