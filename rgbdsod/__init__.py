@@ -28,7 +28,7 @@ _EXPORTS = {
     "train": "run.train",
     "wrap": "models",
 }
-__all__ = ["__version__", *sorted(_EXPORTS)]
+__all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604  (the keys are strings)
 
 
 def __getattr__(name: str) -> Any:

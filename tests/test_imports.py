@@ -44,7 +44,9 @@ def test_imports_run_one_way(room: str, path: Path) -> None:
 def test_the_check_sees_an_upward_arrow(tmp_path: Path) -> None:
     """The parser finds imports in every form."""
     file = tmp_path / "x.py"
-    file.write_text("def f():\n    from rgbdsod import run\n    import rgbdsod.cli.main\n    from rgbdsod.models.base import A\n")
+    file.write_text(
+        "def f():\n    from rgbdsod import run\n    import rgbdsod.cli.main\n    from rgbdsod.models.base import A\n"
+    )
     assert _imported_rooms(file) == {"run", "cli", "models"}
 
 
@@ -55,7 +57,7 @@ def test_no_python_file_at_the_root() -> None:
 
 def test_importing_every_room_loads_no_torch() -> None:
     """`rgbdsod --help` must stay fast."""
-    rooms = "attacks datasets defenses fusion metrics models run report cli".split()
+    rooms = ["attacks", "datasets", "defenses", "fusion", "metrics", "models", "run", "report", "cli"]
     code = "import sys\n" + "".join(f"import rgbdsod.{room}\n" for room in rooms)
     code += "print(sorted({'torch', 'numpy', 'cv2', 'timm'} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "tests")

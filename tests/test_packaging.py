@@ -18,10 +18,12 @@ print(sample.rgb.shape, rgbdsod.load_model("bbsnet").name)
 """
 
 
-def _run(code: str, cwd: Path, path: Path | None = None, flags: tuple[str, ...] = ()) -> list[str]:
+def _run(code: str, cwd: Path, path: Path | None = None) -> list[str]:
     """Run code in a fresh interpreter, with `path` first on the import path."""
     env_code = f"import sys; sys.path.insert(0, {str(path)!r})\n" if path else ""
-    result = subprocess.run([sys.executable, *flags, "-c", env_code + code], capture_output=True, text=True, cwd=cwd, check=False)
+    result = subprocess.run(
+        [sys.executable, *flags, "-c", env_code + code], capture_output=True, text=True, cwd=cwd, check=False
+    )
     assert result.returncode == 0, result.stderr
     return result.stdout.splitlines()
 
@@ -30,7 +32,18 @@ def _run(code: str, cwd: Path, path: Path | None = None, flags: tuple[str, ...] 
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a copy of the checkout's tracked folders."""
     out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(out), str(ROOT)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(out),
+        str(ROOT),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return next(out.glob("*.whl"))
 
@@ -48,10 +61,10 @@ def test_packages_are_listed_by_hand_and_complete() -> None:
     config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     rooms = {Path(folder).name: name for name, folder in config["package-dir"].items()}
     found = {"rgbdsod"}
-    for top in rooms:
+    for top, name in rooms.items():
         for init in (ROOT / top).rglob("__init__.py"):
             inner = init.parent.relative_to(ROOT / top).parts
-            found.add(".".join([rooms[top], *inner]))
+            found.add(".".join([name, *inner]))
     assert sorted(found) == sorted(config["packages"])
 
 

@@ -3,7 +3,9 @@
 from importlib import import_module
 from pathlib import Path
 
-PACKAGES = ["rgbdsod"] + [f"rgbdsod.{room}" for room in "attacks datasets defenses fusion metrics models report run".split()]
+PACKAGES = ["rgbdsod"] + [
+    f"rgbdsod.{room}" for room in ["attacks", "datasets", "defenses", "fusion", "metrics", "models", "report", "run"]
+]
 
 
 def _surface() -> list[str]:

@@ -1,6 +1,5 @@
 """Training checkpoints: tensors and plain numbers only, written whole or not at all."""
 
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,11 @@ def save_checkpoint(path: Path, model: torch.nn.Module, progress: Progress, **ot
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     torch.save(state, temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load_checkpoint(path: Path, model: torch.nn.Module, **others: Any) -> Progress:
-    """Put a checkpoint back into the model and the objects in `others`; nothing is unpickled but tensors and numbers."""
+    """Put a checkpoint back into the model and the objects in `others`; only tensors and numbers are read."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         model.load_state_dict(state["model"])

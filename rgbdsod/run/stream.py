@@ -22,7 +22,7 @@ def _order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 @dataclass
 class _Positions(TorchDataset[dict[str, Tensor]]):
-    """Batch number -> batch. Each position in the stream has its own random stream, so workers and resuming change nothing."""
+    """Batch number -> batch; each position has random numbers of its own, so workers and resuming change nothing."""
 
     data: Dataset
     batch: int

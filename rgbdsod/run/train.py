@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,7 @@ class _Training:
 
     def _finite(self, loss: Tensor) -> float:
         value = float(loss)
-        if value != value or value == float("inf"):
+        if not isfinite(value):
             raise RgbdsodError(
                 f"the loss is {value} at iteration {self.progress.iteration}; the last checkpoint is kept in "
                 f"{self._checkpoint('last').parent}; continue with a smaller --lr"
