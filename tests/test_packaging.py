@@ -22,7 +22,7 @@ def _run(code: str, cwd: Path, path: Path | None = None) -> list[str]:
     """Run code in a fresh interpreter, with `path` first on the import path."""
     env_code = f"import sys; sys.path.insert(0, {str(path)!r})\n" if path else ""
     result = subprocess.run(
-        [sys.executable, *flags, "-c", env_code + code], capture_output=True, text=True, cwd=cwd, check=False
+        [sys.executable, "-c", env_code + code], capture_output=True, text=True, cwd=cwd, check=False
     )
     assert result.returncode == 0, result.stderr
     return result.stdout.splitlines()
