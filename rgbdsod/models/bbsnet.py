@@ -185,14 +185,17 @@ class _CoarseDecoder(_Decoder):
         return logits
 
 
-class _EnlargingBlock(BasicBlock):
+class _EnlargingBlock(nn.Module):
     """A residual block that doubles the size by transposed convolutions."""
 
     def __init__(self, width: int) -> None:
-        shortcut = nn.Sequential(nn.ConvTranspose2d(width, width, 2, stride=2, bias=False), nn.BatchNorm2d(width))
-        super().__init__(width, width)
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1, bias=False)
-        self.upsample = shortcut
+        self.bn2 = nn.BatchNorm2d(width)
+        shortcut = nn.ConvTranspose2d(width, width, 2, stride=2, bias=False)
+        self.upsample = nn.Sequential(shortcut, nn.BatchNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))

@@ -67,7 +67,7 @@ class StagedEncoder(Stages):
 
     def __init__(self, name: str, in_chans: int, *, stem_pool: bool = True, **options: Any) -> None:
         _check_family(name)
-        model = timm.create_model(name, pretrained=False, in_chans=in_chans, **options)
+        model: Any = timm.create_model(name, pretrained=False, in_chans=in_chans, **options)
         stem = {part: getattr(model, part) for part in ("conv1", "bn1", "act1")}
         pool = {"maxpool": model.maxpool}
         layers = [{layer: getattr(model, layer)} for layer in ("layer1", "layer2", "layer3", "layer4")]
