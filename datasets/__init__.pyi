@@ -1,1 +1,7 @@
-__all__: list[str] = []
+from .dataset import Dataset as Dataset
+from .sample import Sample as Sample
+from .scenes import Scenes as Scenes
+from .scenes import scene as scene
+from .scenes import scene_kind as scene_kind
+
+__all__ = ["Dataset", "Sample", "Scenes", "scene", "scene_kind"]
