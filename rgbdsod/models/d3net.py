@@ -4,7 +4,7 @@ Fan et al., "Rethinking RGB-D Salient Object Detection: Models, Data Sets, and L
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,13 +18,6 @@ STEEPNESS = 100.0
 
 Feed = Literal["rgb", "rgbd", "depth"]
 """What a stream reads."""
-
-
-class StreamFeatures(NamedTuple):
-    """What one input alone gives: the input itself, for RgbdNet, and the logits of its own stream."""
-
-    x: Tensor
-    logit: Tensor
 
 
 class Stream(nn.Module):
@@ -86,22 +79,22 @@ class D3Net(nn.Module):
         self.rgbdnet = rgbdnet
         self.depthnet = depthnet
 
-    def encode(self, name: str, x: Tensor) -> StreamFeatures:
-        """The logits of the stream that reads one input alone, with that input.
+    def encode(self, name: str, x: Tensor) -> dict[str, Tensor]:
+        """The logits of the stream that reads one input alone, with that input, which RgbdNet reads too.
 
         Args:
             name: "rgb" or "depth".
             x: normalised RGB (B,3,H,W), or depth in [0, 1], (B,1,H,W).
 
         Returns:
-            The input and the logits of RgbNet or DepthNet.
+            "input" and, from RgbNet or DepthNet, "logit".
 
         Raises:
             UsageError: the input is too small for the encoder.
         """
         if name == "rgb":
-            return StreamFeatures(x, self.rgbnet.logit(x))
-        return StreamFeatures(x, self.depthnet.logit(x.expand(-1, 3, -1, -1)))
+            return {"input": x, "logit": self.rgbnet.logit(x)}
+        return {"input": x, "logit": self.depthnet.logit(x.expand(-1, 3, -1, -1))}
 
     def fuse(self, features: Mapping[str, Any]) -> dict[str, Tensor]:
         """RgbdNet, and the choice between its map and RgbNet's.
@@ -118,7 +111,8 @@ class D3Net(nn.Module):
             RgbdNet and DepthNet maps, which keeps depth where it is below 0.15.
         """
         rgb, depth = features["rgb"], features["depth"]
-        logits = {"rgb": rgb.logit, "rgbd": self.rgbdnet(rgb.x, depth.x)["logit"], "depth": depth.logit}
+        both = self.rgbdnet(rgb["input"], depth["input"])
+        logits = {"rgb": rgb["logit"], "rgbd": both["logit"], "depth": depth["logit"]}
         maps = {name: torch.sigmoid(logit) for name, logit in logits.items()}
         gate = (maps["rgbd"] - maps["depth"]).abs().mean(dim=(1, 2, 3))
         chosen = _switch(gate, logits["rgbd"], logits["rgb"])
