@@ -1,0 +1,284 @@
+"""Models by name: the built-in ones with their weights, the published ones with a user's checkpoint, a user's own."""
+
+import importlib.util
+import re
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from rgbdsod.errors import RgbdsodError, UsageError, WeightsError
+from rgbdsod.models.base import Card, SaliencyModel
+from rgbdsod.models.checkpoint import State, file_hash, read_state, verify
+from rgbdsod.models.device import resolve_device
+from rgbdsod.models.fitting import Fit, check_finite, fit
+from rgbdsod.models.losses import loss
+from rgbdsod.models.table import MODELS, ModelRow
+from rgbdsod.models.wrap import wrap
+
+Weights = str | Path | Mapping[str, str | Path]
+"""A checkpoint file, a folder of them, or files by the part of the network that each fills."""
+
+training_loss = loss
+"""The loss that trains an architecture, under the name that says so outside this room."""
+
+_USER_MODEL = re.compile(r"(?P<file>.+\.py)(?::(?P<function>\w*))?")
+_BACKBONES = {"resnet101": "ResNet101", "resnet50": "ResNet50", "vgg16": "VGG16", "densenet161": "DenseNet161"}
+
+
+def load_model(
+    name: str,
+    weights: Weights | None = None,
+    fusion: str | None = None,
+    encoder: str | None = None,
+    device: str = "auto",
+) -> SaliencyModel:
+    """A model by name, with weights, in evaluation mode.
+
+    Args:
+        name: a name of `rgbdsod list models`, or "FILE.py:function" for a function that returns a `SaliencyModel` or
+            a torch module (which is then wrapped with the defaults of `wrap`).
+        weights: a checkpoint (.safetensors, .pth, .pt, ...; for D3Net the folder of its three files). None is the
+            built-in weights; a published network (`.paper`) has none and is then untrained.
+        fusion: only the published one so far.
+        encoder: another encoder of a published network, such as "vgg16" for `jldcf.paper`.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+
+    Raises:
+        UsageError: an unknown name or encoder. WeightsError: weights that are missing, damaged or of another network.
+        DeviceError: the device is not here.
+
+    Example:
+        >>> from rgbdsod import load_model
+        >>> load_model("jldcf.paper", encoder="vgg16", device="cpu").inputs
+        ('rgb', 'depth')
+    """
+    place = resolve_device(device)
+    if _USER_MODEL.fullmatch(name):
+        if fusion or encoder:
+            raise UsageError(f"{name}: fusion and encoder are for built-in models; choose them in your function")
+        model = _user_model(name, weights)
+    else:
+        model = _known_model(_row(name, fusion, encoder), weights)
+    return model.to(place).eval()
+
+
+def build_model(
+    name: str,
+    *,
+    fusion: str | None = None,
+    encoder: str | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+) -> SaliencyModel:
+    """An untrained model by name, in training mode.
+
+    Args:
+        name: a name of `rgbdsod list models`.
+        fusion: only the published one so far.
+        encoder: as for `load_model`; for a small network any ResNet of timm.
+        seed: of the first values; None draws them from torch's generator. Either way that generator's state is put
+            back afterwards.
+        device: as for `load_model`.
+    """
+    row = MODELS[name]
+    if encoder is not None and row.asset is not None:
+        _check_fusion(row, fusion)
+        options = {**row.options, "encoder": encoder}
+    else:
+        row = _row(name, fusion, encoder)
+        options = dict(row.options)
+    with torch.random.fork_rng(devices=[]):
+        if seed is not None:
+            torch.manual_seed(seed)
+        network = _network(row, options)
+    return _adapter(row, network, "untrained").to(resolve_device(device))
+
+
+def _row(name: str, fusion: str | None, encoder: str | None) -> ModelRow:
+    """The row of a name, with the encoder that is asked for."""
+    row = MODELS[name]
+    _check_fusion(row, fusion)
+    if encoder is None or encoder == row.options.get("encoder"):
+        return row
+    if encoder not in row.encoders:
+        there = ", ".join(row.encoders) or row.options.get("encoder", "its own")
+        raise UsageError(f'{name} has weights for encoder {there}; got "{encoder}"')
+    return MODELS[row.encoders[encoder]]
+
+
+def _check_fusion(row: ModelRow, fusion: str | None) -> None:
+    if fusion not in (None, row.fusion):
+        raise UsageError(f'{row.name} has fusion "{row.fusion}", as published; got "{fusion}"')
+
+
+def _network(row: ModelRow, options: Mapping[str, Any]) -> nn.Module:
+    module, function = row.builder.split(":")
+    network: nn.Module = getattr(import_module(module), function)(**options)
+    return network
+
+
+def _adapter(row: ModelRow, network: nn.Module, source: str, files: tuple[Path, ...] = ()) -> SaliencyModel:
+    """The row's preprocessing around a network, with the record of its weights."""
+    card = Card(
+        name=row.full_name,
+        architecture=row.architecture,
+        source=source,
+        sha256=file_hash(*files) if files else None,
+        bytes=sum(file.stat().st_size for file in files) if files else None,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        fusion=row.fusion,
+        paper=row.paper,
+        licence=row.licence if source == "built in" else "",
+        note=row.note if source == "built in" else "",
+    )
+    return SaliencyModel(
+        network,
+        row.inputs,
+        card,
+        size=row.size,
+        multiple=row.multiple,
+        probability=row.probability,
+        align_corners=row.align_corners,
+    )
+
+
+def _known_model(row: ModelRow, weights: Weights | None) -> SaliencyModel:
+    if isinstance(weights, str) and f"{row.architecture}.{weights}" in MODELS and not Path(weights).exists():
+        tagged = MODELS[f"{row.architecture}.{weights}"]
+        if tagged.full_name != row.full_name:
+            raise UsageError(f'weights "{weights}" are another network; use --model {tagged.name}')
+        weights = None
+    if weights is not None:
+        return _with_file(row, weights)
+    if row.asset_file is None:
+        return build_model(row.name, seed=0, device="cpu")
+    if row.sha256 is None or row.bytes is None or not row.asset_file.is_file():
+        raise WeightsError(
+            f"{row.full_name}: the built-in weights are not in this installation; in a checkout run: make weights"
+        )
+    verify(row.asset_file, row.full_name, row.sha256, row.bytes)
+    return _filled(row, read_state(row.asset_file), "built in", (row.asset_file,))
+
+
+def _with_file(row: ModelRow, weights: Weights) -> SaliencyModel:
+    """The network of a row with a user's checkpoint."""
+    if isinstance(weights, Mapping) or Path(weights).is_dir():
+        files = _part_files(row, weights)
+        state = {
+            f"{part}.{key}": value for part, file in files.items() for key, value in _part(row, part, file).items()
+        }
+        source = ", ".join(map(str, files.values())) if isinstance(weights, Mapping) else str(weights)
+        return _filled(row, state, source, tuple(files.values()))
+    path = Path(weights)
+    if not path.exists():
+        raise WeightsError(
+            f'no weights "{weights}" for {row.name}: there is no such file; pass the path of a checkpoint'
+        )
+    return _filled(row, read_state(path), str(path), (path,))
+
+
+def _filled(row: ModelRow, state: State, source: str, files: tuple[Path, ...]) -> SaliencyModel:
+    """The row's network with exactly these tensors."""
+    network = _skeleton(row)
+    fitted = fit(state, network.state_dict())
+    if fitted.differences:
+        raise WeightsError(f"{source}: {_misfit(row, state, fitted)}")
+    check_finite(fitted.state, source)
+    network.load_state_dict(fitted.state, assign=True)
+    return _adapter(row, network, source, files)
+
+
+def _skeleton(row: ModelRow) -> nn.Module:
+    """The row's network without values where drawing them would take long."""
+    with torch.random.fork_rng(devices=[]), torch.device("cpu" if row.asset else "meta"):
+        return _network(row, row.options)
+
+
+def _misfit(row: ModelRow, state: State, fitted: Fit) -> str:
+    """Why the tensors do not fit, and whose they are if that is known."""
+    for other in MODELS:
+        if other.name in (row.name, row.full_name) or other.canonical:
+            continue
+        network = _skeleton(other)
+        if not fit(state, network.state_dict()).differences:
+            same = other.architecture == row.architecture and other.asset is None and row.asset is None
+            whose = f"a {_BACKBONES[other.options['encoder']]} backbone" if same else other.name
+            return f"weights are for {whose} ({fitted.differences} keys differ); use --model {other.name}"
+        for part, file in other.parts.items():
+            if not fit(state, network.get_submodule(part).state_dict()).differences:
+                all_files = ", ".join(other.parts.values())
+                return f"weights are for one stream of {other.name} (such as {file}); pass the folder with {all_files}"
+    return f"the weights do not fit {row.name}: {fitted.describe()}"
+
+
+def _part_files(row: ModelRow, weights: Weights) -> dict[str, Path]:
+    """The file of each part of a network that has several."""
+    if not row.parts:
+        raise WeightsError(f"{weights} is a folder; {row.name} takes one checkpoint file")
+    if isinstance(weights, Mapping):
+        given = {Path(key).stem.lower(): Path(path) for key, path in weights.items()}
+        place = "the mapping"
+    else:
+        given = {path.stem.lower(): path for path in sorted(Path(weights).iterdir())}
+        place = str(weights)
+    lacking = [file for part, file in row.parts.items() if part not in given]
+    if lacking:
+        raise WeightsError(
+            f"{', '.join(lacking)} not found in {place}; {row.name} needs {', '.join(row.parts.values())}"
+        )
+    return {part: given[part] for part in row.parts}
+
+
+def _part(row: ModelRow, part: str, file: Path) -> State:
+    """One part's tensors under its own names."""
+    state = read_state(file)
+    fitted = fit(state, _skeleton(row).get_submodule(part).state_dict())
+    if fitted.differences:
+        raise WeightsError(f"{file}: the weights do not fit {part} of {row.name}: {fitted.describe()}")
+    return fitted.state
+
+
+def _user_model(name: str, weights: Weights | None) -> SaliencyModel:
+    """A model from a user's file."""
+    found = _USER_MODEL.fullmatch(name)
+    file, function = (Path(found["file"]), found["function"]) if found else (Path(name), "")
+    if not function:
+        raise UsageError(f"{name}: name the function that returns the model, as in --model {file}:build")
+    made = _call(file, function)
+    if isinstance(made, nn.Module) and not isinstance(made, SaliencyModel):
+        made = wrap(made, name=f"{file.stem}.{function}")
+    if not isinstance(made, SaliencyModel):
+        raise UsageError(f"{name} returned {type(made).__name__}; return a torch module or what rgbdsod.wrap returns")
+    if weights is not None:
+        fitted = fit(read_state(Path(str(weights))), made.network.state_dict())
+        if fitted.differences:
+            raise WeightsError(f"{weights}: the weights do not fit {name}: {fitted.describe()}")
+        check_finite(fitted.state, str(weights))
+        made.network.load_state_dict(fitted.state)
+    return made
+
+
+def _call(file: Path, function: str) -> Any:
+    """What a function in a file returns; the file is run as a module of its own."""
+    if not file.is_file():
+        raise UsageError(f"no file {file}; --model takes a name of `rgbdsod list models` or FILE.py:function")
+    spec = importlib.util.spec_from_file_location(f"rgbdsod_user_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{file} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and pickles of the file look their module up
+    try:
+        spec.loader.exec_module(module)
+        make = getattr(module, function, None)
+        if not callable(make):
+            raise UsageError(f'{file} has no function "{function}"')
+        return make()
+    except RgbdsodError:
+        raise
+    except Exception as error:  # whatever the user's code raises
+        raise UsageError(f"{file}:{function} failed: {type(error).__name__}: {error}") from error
