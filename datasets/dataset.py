@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from functools import cached_property
 from hashlib import sha256
 
 from rgbdsod.datasets.sample import Sample
@@ -56,7 +57,7 @@ class Dataset(ABC):
         """(H, W) of all samples, without decoding them."""
         return [self.size(position) for position in range(len(self))]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all ids and contents; the same samples have it however they were selected."""
         lines = (f"{name}\t{self.digest(position)}\n" for position, name in enumerate(self.ids))

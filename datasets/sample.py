@@ -5,6 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Map = NDArray[np.float32]
+Picture = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -22,10 +26,10 @@ class Sample:
     """
 
     id: str
-    rgb: NDArray[np.uint8]
-    depth: NDArray[np.float32]
-    mask: NDArray[np.uint8] | None
-    valid: NDArray[np.bool_]
+    rgb: Picture
+    depth: Map
+    mask: Picture | None
+    valid: Flags
     depth_levels: int
     camera: NDArray[np.float64] | None = None
     group: str | None = None
@@ -36,6 +40,6 @@ class Sample:
         return self.rgb.shape[0], self.rgb.shape[1]
 
 
-def on_grid(depth: NDArray[np.floating], levels: int) -> NDArray[np.float32]:
+def on_grid(depth: NDArray[np.floating], levels: int) -> Map:
     """The nearest values that a file with `levels` steps can hold, so that what is saved is what was measured."""
-    return (np.rint(np.clip(depth, 0, 1) * levels) / levels).astype(np.float32)
+    return (np.rint(np.clip(depth, 0, 1).astype(np.float64) * levels) / levels).astype(np.float32)

@@ -14,14 +14,15 @@ So the salient object is where both cues meet and, if they meet nowhere, where t
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbdsod.datasets.dataset import Dataset
-from rgbdsod.datasets.sample import Sample, on_grid
+from rgbdsod.datasets.sample import Flags, Map, Picture, Sample, on_grid
 from rgbdsod.datasets.sensor import measure
 from rgbdsod.datasets.shapes import coverage, draw_shape
-from rgbdsod.datasets.textures import Map, Window, fractal, paint, pattern
+from rgbdsod.datasets.textures import Window, fractal, paint, pattern
 from rgbdsod.errors import UsageError
 
 Kind = Literal["both", "rgb", "depth"]
@@ -52,12 +53,12 @@ class _Thing:
     salient: bool
     colour: bool
     near: bool
-    cover: NDArray[np.uint8]
+    cover: Picture
     rows: slice
     cols: slice
 
     @property
-    def inside(self) -> NDArray[np.bool_]:
+    def inside(self) -> Flags:
         return self.cover > 127
 
 
@@ -93,7 +94,7 @@ def scene(index: int, *, seed: int = 0, size: tuple[int, int] = (128, 128), kind
     distance, near = _distances(rng, window, things)
     # What is drawn once per pixel has a generator of its own, so that it moves nothing else at another size.
     grain = np.random.default_rng((seed, index, 1))
-    rgb += np.float32(rng.uniform(0.005, 0.02)) * grain.standard_normal((*size, 1), dtype=np.float32)
+    rgb += np.float32(rng.uniform(0.005, 0.02)) * grain.standard_normal(size, dtype=np.float32)
     measured, valid = measure(rng, grain, distance, near)
     mask = np.zeros(size, np.uint8)
     for thing in things:
@@ -101,7 +102,7 @@ def scene(index: int, *, seed: int = 0, size: tuple[int, int] = (128, 128), kind
         mask[thing.rows, thing.cols][thing.inside] = 255 if thing.salient else 0
     return Sample(
         id=scene_id(index, seed),
-        rgb=np.clip(rgb * 255 + 0.5, 0, 255).astype(np.uint8),
+        rgb=_eight_bit(rgb),
         depth=on_grid((_FARTHEST - measured) / (_FARTHEST - _NEAREST), LEVELS),
         mask=mask,
         valid=valid,
@@ -178,7 +179,7 @@ def _place(rng: np.random.Generator, kind: Kind, size: tuple[int, int]) -> list[
         roles += [(False, False, True)] * int(rng.integers(1, most + 1))
     largest = {1: 0.28, 2: 0.16}.get(len(roles), 0.10)
     shapes = [draw_shape(rng) for _ in roles]
-    scales = np.sqrt(rng.uniform(0.065, largest, len(roles)))
+    scales = np.sqrt(rng.uniform(0.07, largest, len(roles)))
     centres, scales = _arrange(rng, np.array([shape.radius for shape in shapes]) * scales, scales, size)
     unit = np.sqrt(size[0] * size[1])
     drawn = [
@@ -208,19 +209,19 @@ def _arrange(
 
 
 def _colours(rng: np.random.Generator, window: Window, things: list[_Thing]) -> Map:
-    """(H,W,3) picture of background and coloured things, lit from one side, about in [0, 1]."""
+    """(3,H,W) picture of background and coloured things, lit from one side, about in [0, 1]."""
     ground = rng.uniform(0.2, 0.8, 3).astype(np.float32)
     ground = 0.6 * ground + 0.4 * ground.mean()
     other = np.clip(ground + rng.uniform(-0.15, 0.15, 3).astype(np.float32), 0, 1)
     rgb = paint(pattern(rng, window), ground, other)
-    rgb += 0.12 * (fractal(rng, window.size, cells=8)[..., None] - 0.5)
+    rgb += np.float32(0.12) * (fractal(rng, window.size, cells=8) - np.float32(0.5))
     light = rng.uniform(0, 2 * np.pi)
     for thing in things:
         if thing.colour:
             _paint_thing(rng, rgb, window, thing, (ground, other), light)
     strength = np.float32(rng.uniform(0, 0.35))
     ramp = window.along(light)
-    rgb *= (np.float32(rng.uniform(0.9, 1.1)) + strength * (ramp - ramp.mean()))[..., None]
+    rgb *= np.float32(rng.uniform(0.9, 1.1)) + strength * (ramp - ramp.mean())
     return rgb
 
 
@@ -235,13 +236,17 @@ def _paint_thing(
     part = window.crop(thing.rows, thing.cols)
     skin = paint(pattern(rng, part), first, second)
     ramp = part.along(light)
-    skin *= (1 + 0.4 * (ramp - ramp.mean()) / max(float(np.ptp(ramp)), 1e-6))[..., None]
-    alpha = thing.cover[..., None] * np.float32(1 / 255)
-    target = rgb[thing.rows, thing.cols]
-    target += alpha * (skin - target)
+    skin *= 1 + (ramp - ramp.mean()) * np.float32(0.4 / max(float(np.ptp(ramp)), 1e-6))
+    target = rgb[:, thing.rows, thing.cols]
+    target += thing.cover * np.float32(1 / 255) * (skin - target)
 
 
-def _distances(rng: np.random.Generator, window: Window, things: list[_Thing]) -> tuple[Map, NDArray[np.bool_]]:
+def _eight_bit(rgb: Map) -> Picture:
+    """(3,H,W) about in [0, 1] to (H,W,3) 0..255, rounded."""
+    return np.asarray(cv2.convertScaleAbs(cv2.merge(list(np.maximum(rgb, 0))), alpha=255), np.uint8)
+
+
+def _distances(rng: np.random.Generator, window: Window, things: list[_Thing]) -> tuple[Map, Flags]:
     """(H,W) true distances in metres, and where something stands before the background."""
     distance = _background(rng, window)
     near = np.zeros(window.size, bool)
@@ -262,7 +267,8 @@ def _distances(rng: np.random.Generator, window: Window, things: list[_Thing]) -
 def _centred(axis: Map) -> Map:
     """Coordinates of a box, from -1 to 1."""
     middle, half = (axis.max() + axis.min()) / 2, max(float(np.ptp(axis)) / 2, 1e-6)
-    return (axis - middle) / np.float32(half)
+    centred: Map = (axis - middle) / np.float32(half)
+    return centred
 
 
 def _background(rng: np.random.Generator, window: Window) -> Map:
@@ -275,4 +281,5 @@ def _background(rng: np.random.Generator, window: Window) -> Map:
     if rng.random() < 0.5:
         inverse = np.maximum(inverse, 1 / np.float32(wall) + np.float32(steep) * (window.y - np.float32(edge)))
     relief = np.float32(rng.uniform(0.02, 0.15)) * (fractal(rng, window.size, cells=3, octaves=3) - 0.5)
-    return np.clip(1 / inverse, 2.4, 4.8) + relief
+    distance: Map = np.clip(1 / inverse, 2.4, 4.8) + relief
+    return distance

@@ -2,11 +2,9 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from rgbdsod.datasets.textures import Map, fractal
-
-Flags = NDArray[np.bool_]
+from rgbdsod.datasets.sample import Flags, Map
+from rgbdsod.datasets.textures import fractal
 
 
 def measure(rng: np.random.Generator, grain: np.random.Generator, distance: Map, near: Flags) -> tuple[Map, Flags]:
@@ -43,6 +41,7 @@ def fill(values: Map, valid: Flags) -> Map:
         (~valid).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
     )
     # Each valid pixel has a label of its own, which the invalid pixels nearest to it share.
-    table = np.zeros(int(labels.max()) + 1, values.dtype)
+    table: Map = np.zeros(int(labels.max()) + 1, np.float32)
     table[labels[valid]] = values[valid]
-    return table[labels]
+    filled: Map = table[labels]
+    return filled

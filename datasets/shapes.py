@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbdsod.datasets.sample import Picture
+
 Points = NDArray[np.float64]
 
 _CORNERS = 48
@@ -31,11 +33,11 @@ def _polar(radius: NDArray[np.float64], angles: NDArray[np.float64]) -> Points:
 
 
 def _angles(count: int = _CORNERS) -> NDArray[np.float64]:
-    return np.arange(count) * (2 * np.pi / count)
+    return np.linspace(0, 2 * np.pi, count, endpoint=False, dtype=np.float64)
 
 
 def _ellipse(rng: np.random.Generator) -> list[Points]:
-    return [_polar(np.ones(_CORNERS), _angles()) * (1, rng.uniform(0.5, 1))]
+    return [_polar(np.ones(_CORNERS), _angles()) * np.array([1, rng.uniform(0.5, 1)])]
 
 
 def _polygon(rng: np.random.Generator) -> list[Points]:
@@ -59,7 +61,7 @@ def _blob(rng: np.random.Generator) -> list[Points]:
 
 
 def _body(rng: np.random.Generator) -> list[Points]:
-    body = _blob(rng)[0] * (1, rng.uniform(0.65, 1))
+    body = _blob(rng)[0] * np.array([1, rng.uniform(0.65, 1)])
     places = body[rng.integers(0, _CORNERS, int(rng.integers(2, 5)))]
     limbs = [_ellipse(rng)[0] * rng.uniform(0.28, 0.5) + 0.95 * place for place in places]
     return [body, *limbs]
@@ -87,7 +89,7 @@ def _area(points: Points) -> float:
     return abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2
 
 
-def coverage(polygons: Sequence[Points], size: tuple[int, int]) -> tuple[NDArray[np.uint8], slice, slice]:
+def coverage(polygons: Sequence[Points], size: tuple[int, int]) -> tuple[Picture, slice, slice]:
     """Draw polygons, anti-aliased.
 
     Args:

@@ -1,13 +1,11 @@
 """Surface patterns for generated scenes: noise in octaves, stripes, checks, gradients."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Map = NDArray[np.float32]
+from rgbdsod.datasets.sample import Map
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,12 @@ def fractal(rng: np.random.Generator, size: tuple[int, int], *, cells: int = 4, 
         cells: grid cells along the longer side in the coarsest octave.
         octaves: each has twice the cells and 0.55 of the height of the one before.
     """
-    noise, height, total = np.zeros((cells, cells), np.float32), 1.0, 0.0
+    noise: Map = np.zeros((cells, cells), np.float32)
+    height, total = 1.0, 0.0
     for octave in range(octaves):
         cells_now = cells << octave
         if octave:
-            noise = cv2.resize(noise, (cells_now, cells_now), interpolation=cv2.INTER_LINEAR)
+            noise = _resized(noise, (cells_now, cells_now), cv2.INTER_LINEAR)
         noise += np.float32(height) * rng.random((cells_now, cells_now), dtype=np.float32)
         total += height
         height *= 0.55
@@ -63,13 +62,17 @@ def fractal(rng: np.random.Generator, size: tuple[int, int], *, cells: int = 4, 
     side = noise.shape[0]
     rows, cols = (max(2, round(side * length / max(size))) for length in size)
     part = noise[:rows, :cols] / np.float32(total)
-    return np.clip(cv2.resize(part, size[::-1], interpolation=cv2.INTER_CUBIC) * 2 - 0.5, 0, 1)
+    return np.clip(_resized(part, size, cv2.INTER_CUBIC) * 2 - 0.5, 0, 1)
+
+
+def _resized(values: Map, size: tuple[int, int], interpolation: int) -> Map:
+    return cv2.resize(values, size[::-1], interpolation=interpolation).astype(np.float32, copy=False)
 
 
 def pattern(rng: np.random.Generator, window: Window) -> Map:
     """A random pattern, (H,W) in [0, 1]: noise, stripes, checks, a gradient, or nearly plain."""
     kind = rng.choice(5, p=(0.4, 0.2, 0.15, 0.15, 0.1))
-    angle, frequency, sharpness = rng.uniform((0, 4, 0.6), (np.pi, 14, 2.0))
+    angle, frequency, sharpness = rng.uniform((0, 4, 0.6), (np.pi, 14, 2.0)).tolist()
     if kind == 0:
         return fractal(rng, window.size, cells=int(rng.integers(4, 9)))
     if kind == 1:
@@ -79,14 +82,15 @@ def pattern(rng: np.random.Generator, window: Window) -> Map:
         return _soft(np.sin(np.pi * frequency * window.along(angle)) * across, 2 * sharpness)
     if kind == 3:
         ramp = window.along(2 * angle)
-        return (ramp - ramp.min()) / max(float(np.ptp(ramp)), 1e-6)
+        rising: Map = (ramp - ramp.min()) / np.float32(max(float(np.ptp(ramp)), 1e-6))
+        return rising
     return np.full(window.size, 0.5, np.float32)
 
 
-def _soft(wave: NDArray[Any], sharpness: float) -> Map:
-    return np.clip(0.5 + np.float32(sharpness) * wave.astype(np.float32), 0, 1)
+def _soft(wave: Map, sharpness: float) -> Map:
+    return np.clip(np.float32(0.5) + np.float32(sharpness) * wave, 0, 1)
 
 
 def paint(weight: Map, first: Map, second: Map) -> Map:
-    """Blend two colours by a pattern: (H,W) and two (3,) give (H,W,3)."""
-    return first + weight[..., None] * (second - first)
+    """Blend two colours by a pattern: (H,W) and two (3,) give (3,H,W)."""
+    return first[:, None, None] + weight * (second - first)[:, None, None]
