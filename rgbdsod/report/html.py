@@ -1,0 +1,38 @@
+"""From a `Page` to one HTML file."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from rgbdsod.report.tables import print_cell, verdict
+from rgbdsod.report.view import Page, Section
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_BADGES = {"fooled": "fooled", "below": "failed before the attack"}
+
+
+def render(page: Page) -> str:
+    """The page's HTML; text from run folders is escaped by the template engine."""
+    return _environment().get_template("page.html.j2").render(page=page)
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("rgbdsod.report", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["cell"] = print_cell
+    environment.globals |= {"verdict": verdict, "badges": _BADGES, "parts_of": _parts}
+    return environment
+
+
+def _parts(section: Section) -> list[tuple[str, str]]:
+    """Anchors and labels of a section's parts, for the list of contents."""
+    parts = [("result", "Result")] if section.headlines or section.tables else []
+    parts += [(f"figures-{i}", group.title) for i, group in enumerate(section.figures, start=1)]
+    parts += [("images", "Images")] if section.gallery else []
+    parts += [("table", "Numbers per image")] if section.images else []
+    return [*parts, ("record", "Record")]

@@ -1,0 +1,98 @@
+"""Tables as CSV (full precision), Markdown and LaTeX (as printed)."""
+
+import csv
+from collections.abc import Iterable
+from io import StringIO
+
+from rgbdsod.report.tables import GAP, MINUS, Better, Row, Table, print_cell
+
+_TEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", GAP: "--", MINUS: "$-$", "≤": r"$\leq$", "\N{MULTIPLICATION SIGN}": r"$\times$",
+}  # fmt: skip
+_TEX_ARROWS = (r" $\uparrow$", r" $\downarrow$")
+
+
+def to_csv(tables: Iterable[Table]) -> str:
+    """One CSV document; each row begins with its table's title, so that several tables stay one document."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for table in tables:
+        writer.writerow(["table", *(column.label for column in table.columns), "better"])
+        for row in table.rows:
+            writer.writerow([table.title, *("" if cell is None else cell for cell in row.cells), row.better])
+    return text.getvalue()
+
+
+def to_markdown(tables: Iterable[Table]) -> str:
+    """Tables in GitHub's dialect."""
+    return "\n".join(_markdown(table) for table in tables)
+
+
+def to_latex(tables: Iterable[Table]) -> str:
+    r"""`table` environments for `\usepackage{booktabs}`."""
+    head = "% Made by rgbdsod; needs \\usepackage{booktabs}.\n"
+    return head + "\n".join(_latex(table) for table in tables)
+
+
+def _markdown(table: Table) -> str:
+    def line(cells: Iterable[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+    heads = line(column.label + _arrow(column.better) for column in table.columns)
+    sides = line(":---" if _left(table, i) else "---:" for i in range(len(table.columns)))
+    rows = [line(_printed(table, row, " ↑", " ↓")) for row in table.rows]
+    note = f"\n{table.note}\n" if table.note else ""
+    return "\n".join([f"### {table.title}", note, heads, sides, *rows, ""])
+
+
+def _latex(table: Table) -> str:
+    def line(cells: Iterable[str]) -> str:
+        return "    " + " & ".join(cells) + r" \\"
+
+    heads = line(_tex(column.label) + _arrow(column.better, *_TEX_ARROWS) for column in table.columns)
+    rows = [line(_escaped(table, row)) for row in table.rows]
+    sides = "".join("l" if _left(table, i) else "r" for i in range(len(table.columns)))
+    caption = _tex(f"{table.title}. {table.note}".strip())
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"  \centering",
+            rf"  \caption{{{caption}}}",
+            rf"  \begin{{tabular}}{{{sides}}}",
+            r"    \toprule",
+            heads,
+            r"    \midrule",
+            *rows,
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _arrow(better: Better, up: str = " ↑", down: str = " ↓") -> str:
+    return {"up": up, "down": down, "": ""}[better]
+
+
+def _left(table: Table, index: int) -> bool:
+    return index == 0 or table.columns[index].kind == "text"
+
+
+def _cells(table: Table, row: Row) -> list[str]:
+    return [print_cell(cell, column.kind) for cell, column in zip(row.cells, table.columns, strict=True)]
+
+
+def _printed(table: Table, row: Row, up: str, down: str) -> list[str]:
+    first, *others = _cells(table, row)
+    return [first + _arrow(row.better, up, down), *others]
+
+
+def _escaped(table: Table, row: Row) -> list[str]:
+    first, *others = (_tex(cell) for cell in _cells(table, row))
+    return [first + _arrow(row.better, *_TEX_ARROWS), *others]
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(letter, letter) for letter in text)
