@@ -38,9 +38,10 @@ class Stream(nn.Module):
         self.minimum = 2 * encoder.strides[-1]
 
     def logit(self, x: Tensor) -> Tensor:
-        """Logits (B,1,H,W) of what the stream reads, (B,3,H,W) or (B,4,H,W)."""
+        """Logits (B,1,H,W) of what the stream reads: RGB (B,3,H,W), RGB and depth (B,4,H,W) or depth (B,1,H,W)."""
         check_minimum("D3Net", x, self.minimum)
-        logits: Tensor = self.pred_layer(self.main_stream(x))
+        channels = x.expand(-1, 3, -1, -1) if self.feed == "depth" else x
+        logits: Tensor = self.pred_layer(self.main_stream(channels))
         # Only an encoder whose first stage halves the size leaves something to enlarge here.
         return _resized(logits, x)
 
@@ -57,8 +58,10 @@ class Stream(nn.Module):
         Raises:
             UsageError: the inputs are too small for the encoder.
         """
-        fed = {"rgb": rgb, "depth": depth.expand(-1, 3, -1, -1)}
-        logit = self.logit(torch.cat([rgb, depth], dim=1) if self.feed == "rgbd" else fed[self.feed])
+        if self.feed == "rgbd":
+            logit = self.logit(torch.cat([rgb, depth], dim=1))
+        else:
+            logit = self.logit(rgb if self.feed == "rgb" else depth)
         return {"final": torch.sigmoid(logit), "logit": logit}
 
 
@@ -92,9 +95,8 @@ class D3Net(nn.Module):
         Raises:
             UsageError: the input is too small for the encoder.
         """
-        if name == "rgb":
-            return {"input": x, "logit": self.rgbnet.logit(x)}
-        return {"input": x, "logit": self.depthnet.logit(x.expand(-1, 3, -1, -1))}
+        stream = self.rgbnet if name == "rgb" else self.depthnet
+        return {"input": x, "logit": stream.logit(x)}
 
     def fuse(self, features: Mapping[str, Any]) -> dict[str, Tensor]:
         """RgbdNet, and the choice between its map and RgbNet's.
@@ -223,8 +225,9 @@ def d3net_small(
 def _switch(gate: Tensor, with_depth: Tensor, without: Tensor) -> Tensor:
     """Logits of one of two streams per sample, with the gradient of a soft mixture of both."""
     gate = gate[:, None, None, None]
-    hard = torch.where(gate < THRESHOLD, with_depth, without).detach()
-    share = torch.sigmoid(STEEPNESS * (THRESHOLD - gate))
+    threshold = float(THRESHOLD)
+    hard = torch.where(gate < threshold, with_depth, without).detach()
+    share = torch.sigmoid(STEEPNESS * (threshold - gate))
     mixture = share * with_depth + (1 - share) * without
     return hard + (mixture - mixture.detach())
 

@@ -1,12 +1,13 @@
 """The depth depurator unit of D3Net: the exact 8-bit rule by which it keeps or drops depth."""
 
+from fractions import Fraction
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-THRESHOLD = 0.15
+THRESHOLD = Fraction(15, 100)
 """Mean distance of the RgbdNet and DepthNet maps from which on depth is dropped."""
 
 
@@ -38,9 +39,10 @@ def depurate(s_rgb: Tensor, s_rgbd: Tensor, s_depth: Tensor, size: tuple[int, in
     """
     rgb, rgbd, depth = (_eight_bit(s, size) for s in (s_rgb, s_rgbd, s_depth))
     total = (rgbd.int() - depth.int()).abs().sum(dim=(1, 2))
-    distance = total / (255 * size[0] * size[1])
-    keep = distance < THRESHOLD
-    return Depurated(torch.where(keep[:, None, None], rgbd, rgb), keep, distance)
+    largest = 255 * size[0] * size[1]
+    # In whole numbers, so that a distance of exactly the threshold is dropped, whatever the size.
+    keep = total * THRESHOLD.denominator < largest * THRESHOLD.numerator
+    return Depurated(torch.where(keep[:, None, None], rgbd, rgb), keep, total / largest)
 
 
 def _eight_bit(probability: Tensor, size: tuple[int, int]) -> Tensor:

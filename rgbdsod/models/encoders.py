@@ -125,6 +125,6 @@ def _check_family(name: str) -> None:
         raise UsageError(f'timm has no model "{name}"; an encoder is a ResNet of timm, such as resnet10t or resnet18')
     if not timm.models.is_model_in_modules(name, RESNET_MODULES):
         raise UsageError(
-            f'"{name}" cannot be an encoder here: it takes the ResNet family of timm (resnet*, resnext*, wide_resnet*, '
-            "seresnet*, ecaresnet*, res2net*, resnest*, skresnet*), such as resnet10t or resnet18"
+            f'"{name}" cannot be run stage by stage; an encoder is of the ResNet family of timm, such as resnet10t, '
+            "resnet18, resnext50_32x4d, seresnet50, res2net50_26w_4s or resnest14d"
         )
