@@ -1,0 +1,145 @@
+"""`load_dataset`: one call for built-in sets, generated scenes and folders."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from rgbdsod.datasets.check import look_over
+from rgbdsod.datasets.dataset import Dataset, checked_limit, positions_of
+from rgbdsod.datasets.demo import demo, demo_real, demo_scenes
+from rgbdsod.datasets.depth import DepthConvention, Unit
+from rgbdsod.datasets.folder import Folder
+from rgbdsod.datasets.known import DATASETS, find_known
+from rgbdsod.datasets.layout import find_layout
+from rgbdsod.datasets.matching import Masks, match
+from rgbdsod.datasets.scenes import Scenes
+from rgbdsod.datasets.settings import read_settings
+from rgbdsod.errors import DataError, UsageError
+
+_SCENES_NAME = re.compile(r"scenes(?::(?P<count>\d+)(?:@(?P<height>\d+)x(?P<width>\d+))?(?:#(?P<seed>\d+))?)?")
+_SCENES_COUNT = 64
+_BUILT_IN = {"demo": demo, "demo:real": demo_real, "demo:scenes": demo_scenes}
+
+
+def load_dataset(
+    data: str | Path,
+    *,
+    limit: int | None = None,
+    ids: Sequence[str] | None = None,
+    masks: Masks = "required",
+    depth_invert: bool | None = None,
+    depth_range: tuple[float, float] | None = None,
+    depth_unit: Unit | None = None,
+    resize_depth: bool = False,
+    intersect: bool = False,
+    check: bool = True,
+) -> Dataset:
+    """Open a data set; samples are read when asked for.
+
+    Args:
+        data: "demo", "demo:real", "demo:scenes", "scenes", "scenes:COUNT", "scenes:COUNT@HxW",
+            "scenes:COUNT@HxW#SEED", or a folder (or list file) with RGB, depth and masks.
+        limit: use the first images only, 1 or more.
+        ids: use these images only, in this order.
+        masks: "optional" also takes samples that have no mask.
+        depth_invert: near is dark in the depth files (True) or bright (False); None: what `rgbdsod.toml` in the folder
+            says, else bright, or dark for millimetres.
+        depth_range: values of the depth files that become the ends of [0, 1].
+        depth_unit: "mm" for distances in millimetres, 0 being missing; None: what `rgbdsod.toml` says, else "relative".
+        resize_depth: take depth maps of another size than the RGB, and resize them.
+        intersect: leave out samples that lack a file, instead of failing.
+        check: look at the files (all headers, and the pixels of up to 200 samples) before anything else is done.
+
+    Returns:
+        The data set; its `warnings` hold what was odd.
+
+    Raises:
+        UsageError: a name, an id or a number means nothing.
+        DataError: files are missing, damaged or do not fit together.
+
+    Example:
+        >>> from rgbdsod.datasets import load_dataset
+        >>> load_dataset("scenes:3@64x96").sizes()
+        [(64, 96), (64, 96), (64, 96)]
+    """
+    asked = _Wishes(depth_invert, depth_range, depth_unit)
+    built_in = _built_in(str(data))
+    if built_in is not None:
+        if asked != _Wishes():
+            raise UsageError(
+                f"how depth is read in {data} is fixed; --depth-invert, --depth-range and --depth-unit are for folders"
+            )
+        return built_in.select(ids, limit)
+    layout = find_layout(_existing(str(data)))
+    settings = read_settings(layout.path, layout.root)
+    entries = match(layout, masks=masks, intersect=intersect)
+    if ids is not None:
+        places = positions_of(ids, [entry.id for entry in entries], str(data))
+        entries = [entries[place] for place in places]
+    folder = Folder(
+        layout,
+        entries[: checked_limit(limit)],
+        convention=asked.over(settings.convention),
+        settings=settings,
+        resize_depth=resize_depth,
+    )
+    if check:
+        folder.warnings += look_over(folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """What a caller says about depth files; None: nothing."""
+
+    invert: bool | None = None
+    value_range: tuple[float, float] | None = None
+    unit: Unit | None = None
+
+    def over(self, stated: DepthConvention | None) -> DepthConvention:
+        """These wishes over what the folder states over the defaults."""
+        base = stated or DepthConvention()
+        unit = self.unit or base.unit
+        near = base.near
+        if self.invert is not None:
+            near = "dark" if self.invert else "bright"
+        elif unit == "mm" and base.unit != "mm":
+            near = "dark"  # millimetres are distances
+        return DepthConvention(near, base.value_range if self.value_range is None else self.value_range, unit)
+
+
+def _built_in(name: str) -> Dataset | None:
+    """Demo sets and generated scenes; None for anything else."""
+    if name in _BUILT_IN:
+        return _BUILT_IN[name]()
+    found = _SCENES_NAME.fullmatch(name)
+    if found:
+        count, height, width, seed = (int(text) if text else None for text in found.groups())
+        size = (height, width) if height is not None and width is not None else (128, 128)
+        return Scenes(_SCENES_COUNT if count is None else count, size=size, seed=seed or 0)
+    if name.startswith(("scenes:", "demo:")) and not Path(name).exists():
+        raise UsageError(
+            f'"{name}" is no built-in set; write demo, demo:real, demo:scenes, scenes:COUNT, scenes:COUNT@HxW or '
+            "scenes:COUNT@HxW#SEED"
+        )
+    return None
+
+
+def _existing(name: str) -> Path:
+    """The path, unless it was meant as a name that does not exist; splits of a folder are found later."""
+    path = Path(name).expanduser()
+    if not name:
+        raise UsageError('no data set is named; pass "demo", or a folder')
+    if path.exists() or len(path.parts) > 1:
+        return path
+    known = find_known(name)
+    if known is not None:
+        raise DataError(
+            f"{known.name} is not shipped (licence: {known.licence}) and there is no folder {name} here; "
+            "download it, then pass its folder"
+        )
+    close = get_close_matches(name, DATASETS.names(), n=1, cutoff=0.5)
+    hint = f'; did you mean "{close[0]}"?' if close else ""
+    raise UsageError(f'no dataset or folder "{name}"{hint} (rgbdsod list datasets)')

@@ -1,0 +1,84 @@
+"""`rgbdsod.toml`: what a folder of images says about itself."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rgbdsod.datasets.depth import DepthConvention
+from rgbdsod.errors import DataError, UsageError
+
+FILE = "rgbdsod.toml"
+
+_FIELDS = ("name", "near", "depth_range", "depth_unit", "salient", "group", "licence", "source")
+
+
+@dataclass(frozen=True)
+class FolderSettings:
+    """The fields of `rgbdsod.toml`, all optional.
+
+    Attributes:
+        name: of the data set.
+        convention: of its depth files, from `near`, `depth_range` and `depth_unit`.
+        salient: "nearer" or "farther" than the surroundings, or "either"; what the check of the convention expects.
+        group: regular expression whose first group, found in an id, names what images have in common, such as a film.
+        licence: of the images.
+        source: of the images.
+    """
+
+    name: str | None = None
+    convention: DepthConvention | None = None
+    salient: str = "nearer"
+    group: re.Pattern[str] | None = None
+    licence: str = ""
+    source: str = ""
+
+    def group_of(self, name: str) -> str | None:
+        """The group of an id."""
+        found = self.group.search(name) if self.group else None
+        return found.group(1) if found else None
+
+
+def read_settings(*folders: Path) -> FolderSettings:
+    """The settings of the first of these folders that has some.
+
+    Raises:
+        DataError: the file is no TOML or has a field or value that means nothing.
+    """
+    path = next((folder / FILE for folder in folders if (folder / FILE).is_file()), None)
+    if path is None:
+        return FolderSettings()
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is no TOML file: {error}") from error
+    unknown = sorted(set(fields) - set(_FIELDS))
+    if unknown:
+        raise DataError(f'{path} has an unknown field "{unknown[0]}"; it may have {", ".join(_FIELDS)}')
+    try:
+        return _settings(fields)
+    except (UsageError, re.error, ValueError, TypeError) as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _settings(fields: dict[str, Any]) -> FolderSettings:
+    limits = fields.get("depth_range")
+    if isinstance(limits, list):
+        low, high = limits
+        limits = (float(low), float(high))
+    unit = fields.get("depth_unit", "relative")
+    salient = fields.get("salient", "nearer")
+    if salient not in ("nearer", "farther", "either"):
+        raise ValueError(f'salient is "{salient}"; expected "nearer", "farther" or "either"')
+    group = re.compile(fields["group"]) if "group" in fields else None
+    if group is not None and group.groups < 1:
+        raise ValueError(f'group is "{group.pattern}"; expected a regular expression with a (group)')
+    return FolderSettings(
+        name=fields.get("name"),
+        convention=DepthConvention(fields.get("near", "dark" if unit == "mm" else "bright"), limits, unit),
+        salient=salient,
+        group=group,
+        licence=fields.get("licence", ""),
+        source=fields.get("source", ""),
+    )
