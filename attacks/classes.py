@@ -1,0 +1,82 @@
+"""The problem of a model that scores classes: leave the true class, or reach a target class."""
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from rgbdsod.attacks.partial import Forward, OnModel, whole
+from rgbdsod.attacks.scores import Scores
+from rgbdsod.attacks.table import CLASS_OBJECTIVES
+from rgbdsod.errors import UsageError
+from rgbdsod.types import Inputs
+
+
+class ClassProblem(OnModel):
+    """A classifier and the labels that an attack leaves or reaches.
+
+    Args:
+        forward: takes the mapping of inputs and returns logits (B,K).
+        labels: the true classes (B,), or with `targeted` the classes to reach.
+        objective: a name of `rgbdsod.attacks.table.CLASS_OBJECTIVES`.
+        targeted: whether `labels` are targets.
+        truth: the true classes (B,) of a targeted attack, for objective "dlr".
+        inputs: the inputs' names.
+        modules: what to hold in eval mode where `forward` is not itself a module.
+
+    Raises:
+        UsageError: unknown objective.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        labels: Tensor,
+        *,
+        objective: str = "ce",
+        targeted: bool = False,
+        truth: Tensor | None = None,
+        inputs: tuple[str, ...] = ("image",),
+        modules: tuple[nn.Module, ...] | None = None,
+    ) -> None:
+        super().__init__(whole(forward, inputs, modules))
+        self._objective = CLASS_OBJECTIVES[objective].load()
+        self._labels, self._truth, self._targeted = labels, truth, targeted
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Logits (B,K), at least float32.
+
+        Raises:
+            UsageError: the model does not score classes, or knows only one: the cross-entropy of a single score is 0
+                whatever the input, and the clean input would come back as the "adversarial" one.
+        """
+        logits = self._model(inputs)
+        if not isinstance(logits, Tensor) or logits.ndim != 2:
+            found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise UsageError(f"{self.name} returned {found}, expected class scores (B,K); for maps use MapProblem")
+        if logits.shape[1] < 2:
+            raise UsageError(f"{self.name} has one score per sample, expected 2 classes or more; use ScoreProblem")
+        return logits if logits.dtype == torch.float64 else logits.float()
+
+    def loss(self, outputs: Tensor, progress: float = 0.0) -> Tensor:
+        """The objective, (B,)."""
+        loss: Tensor = self._objective(Scores(outputs, self._labels, self._targeted, self._truth))
+        return loss
+
+    def track(self, outputs: Tensor) -> Tensor | None:
+        """The loss ranks."""
+        return None
+
+    def fooled(self, outputs: Tensor) -> Tensor:
+        """Whether the predicted class is another one, or the target, bool (B,)."""
+        return (outputs.argmax(1) == self._labels) == self._targeted
+
+    def margins(self, outputs: Tensor) -> Tensor:
+        """The label's logit minus each class's (B,K), infinite at the label itself; with a target, minus all that."""
+        label = self._labels[:, None]
+        gap = (outputs.gather(1, label) - outputs).scatter(1, label, float("inf"))
+        return -gap if self._targeted else gap
+
+    def select(self, index: Tensor) -> Self:
+        """The problem for some of the samples."""
+        return self._rows(index, "_labels", "_truth")

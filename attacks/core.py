@@ -1,0 +1,174 @@
+"""The one loop behind the gradient attacks."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, TypedDict, get_args
+
+from torch import Tensor
+
+from rgbdsod.attacks.budget import Threat
+from rgbdsod.attacks.engine import Engine, Evaluation
+from rgbdsod.attacks.norms import Ball
+from rgbdsod.attacks.problem import Problem
+from rgbdsod.attacks.quantise import quantise
+from rgbdsod.attacks.randomness import Streams
+from rgbdsod.attacks.result import Result
+from rgbdsod.attacks.rules import Ascent, MakeRule, StepSize, step_sizes
+from rgbdsod.attacks.tracker import Tracker
+from rgbdsod.errors import UsageError
+from rgbdsod.types import Callback, Inputs
+
+Keep = Literal["best", "last", "unseen"]
+"""What a restart returns: the best point it looked at, the one it ended on, or that without a look at it."""
+
+Start = Callable[[Ball, Streams], Tensor]
+"""Where a restart begins in a ball."""
+
+Estimate = Callable[[Engine, Inputs, float], Evaluation]
+"""(engine, points, progress) -> values and gradients; by default one pass forward and back at the points."""
+
+
+class Common(TypedDict, total=False):
+    """What every attack takes besides its own parameters.
+
+    seed: the run's seed (0).
+    sample_ids: one id per sample, on which its random numbers depend (places in the batch).
+    callback: called with (passes done, passes in all).
+    precision: "float32", or what the network runs in under autocast: "bfloat16", "float16". The perturbation and the
+        verdict on the result are float32 in any case.
+    """
+
+    seed: int
+    sample_ids: Sequence[str] | None
+    callback: Callback | None
+    precision: str
+
+
+def clean_start(ball: Ball, streams: Streams) -> Tensor:
+    """The clean input."""
+    return ball.clean
+
+
+def random_start(ball: Ball, streams: Streams) -> Tensor:
+    """A random point of the ball."""
+    return ball.start(streams)
+
+
+def plain(engine: Engine, points: Inputs, progress: float) -> Evaluation:
+    """One forward and one backward pass at the points."""
+    return engine.gradient(points, progress)
+
+
+def perturb(
+    problem: Problem,
+    inputs: Inputs,
+    threat: Threat,
+    *,
+    steps: int = 20,
+    step_size: StepSize = None,
+    restarts: int = 1,
+    start: Start = clean_start,
+    rule: MakeRule = Ascent,
+    estimate: Estimate = plain,
+    keep: Keep = "best",
+    attack: str = "perturb",
+    seed: int = 0,
+    sample_ids: Sequence[str] | None = None,
+    callback: Callback | None = None,
+    precision: str = "float32",
+) -> Result:
+    """Raise a problem's loss within the budgets, each sample for itself.
+
+    A restart of T steps costs T forward and T backward passes, and one more forward for its last point. The best point
+    so far is read from these passes. One forward more re-measures the result where it was rounded to a grid, or found
+    in half precision.
+
+    Args:
+        problem: what is attacked.
+        inputs: all inputs (B, ...), float, in [0, 1].
+        threat: budgets by input. An input that is not named comes back bit-identical and is encoded once.
+        steps: steps of a restart, 0 or more.
+        step_size: one size for all inputs, in units of the [0, 1] input; one for each; or None: the norm's own (Linf
+            eps/4, L2 2.5 eps/steps, L1 eps/5).
+        restarts: runs from different starts; each sample keeps its best.
+        start: where a restart begins: `clean_start`, `random_start`, or any function of the ball and random streams.
+        rule: how a step is made from a gradient.
+        estimate: how values and gradients at a point are found.
+        keep: "best": the best point that was looked at. "last": the point that a restart ends on. "unseen": that point
+            without the forward pass that looks at it, for training, where the next step does; its loss is NaN.
+        attack: the attack's name, on which the random numbers depend.
+        seed: the run's seed.
+        sample_ids: one id per sample, on which its random numbers depend.
+        callback: called with (passes done, passes in all).
+        precision: what the network runs in: "float32", or under autocast "bfloat16" or "float16".
+
+    Returns:
+        The adversarial inputs, with values and passes per sample.
+
+    Raises:
+        UsageError: inputs, threat or settings do not fit the problem; no gradient reaches an attacked input.
+        WeightsError: the model returned NaN.
+    """
+    _check(steps, restarts, start, keep)
+    with Engine.open(
+        problem, inputs, threat, attack=attack, seed=seed, sample_ids=sample_ids, precision=precision
+    ) as engine:
+        steps = steps if engine.balls else 0
+        looks = steps + (keep != "unseen")
+        sizes = step_sizes(step_size, engine.balls, steps)
+        tracker = Tracker()
+        for restart in range(restarts):
+            tracker.begin()
+            points = {name: start(ball, engine.streams(restart, name)) for name, ball in engine.balls.items()}
+            path = rule(engine.balls, sizes, steps)
+            for step in range(looks):
+                at = path.look(points) if step < steps else points
+                evaluation = estimate(engine, at, step / steps) if step < steps else engine.evaluate(at)
+                tracker.note(evaluation)
+                if step == steps or (keep == "best" and at is points and evaluation.faithful):
+                    tracker.offer(points, evaluation)
+                if step < steps:
+                    points = path.step(points, evaluation)
+                if callback is not None:
+                    callback(restart * looks + step + 1, restarts * looks)
+        if keep == "unseen":
+            tracker.adopt(points)
+        return conclude(engine, tracker, inputs, steps)
+
+
+def conclude(engine: Engine, tracker: Tracker, inputs: Inputs, steps: int) -> Result:
+    """The result of a run: rounded to the budgets' grids where they name one, and re-measured then.
+
+    Raises:
+        WeightsError: a value on the way was NaN.
+    """
+    trace = tracker.trace()
+    engine.check_finite(trace)
+    points, value, fooled = tracker.best()
+    grids = [name for name, ball in engine.balls.items() if ball.budget.levels]
+    for name in grids:
+        points[name] = quantise(points[name], engine.clean[name], engine.balls[name].budget)
+    if grids or engine.reduced:
+        verdict = engine.verdict(points)
+        value, fooled = verdict.value, verdict.fooled
+    return Result(
+        inputs={name: points.get(name, clean) for name, clean in inputs.items()},
+        start_loss=trace[0, 0],
+        loss=value,
+        fooled=fooled,
+        forward=engine.forwards,
+        backward=engine.backwards,
+        steps=steps,
+        trace=trace,
+    )
+
+
+def _check(steps: int, restarts: int, start: Start, keep: Keep) -> None:
+    if keep not in get_args(Keep):
+        raise UsageError(f'no keep "{keep}"; it is one of {", ".join(get_args(Keep))}')
+    if steps < (keep == "unseen"):
+        raise UsageError(f"--steps {steps} is too few; pass 1 or more")
+    if restarts < 1:
+        raise UsageError(f"--restarts {restarts} runs nothing; pass 1 or more")
+    if restarts > 1 and (start is clean_start or keep == "unseen"):
+        reason = "all start from the clean input" if start is clean_start else 'cannot be compared with keep="unseen"'
+        raise UsageError(f"--restarts {restarts} {reason}; use 1 restart, or an attack with a random start such as pgd")

@@ -1,0 +1,81 @@
+"""What is checked once, before an attack begins."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from rgbdsod.attacks.budget import Threat
+from rgbdsod.attacks.problem import Problem
+from rgbdsod.errors import UsageError
+from rgbdsod.types import Inputs
+
+
+def check_inputs(problem: Problem, inputs: Inputs, threat: Threat) -> int:
+    """Refuse inputs and a threat model that do not fit the problem.
+
+    Returns:
+        The number of samples.
+
+    Raises:
+        UsageError: an input is missing or unknown, not a float tensor in [0, 1], or of another batch size; the threat
+            names an input that the model has not.
+    """
+    check_modality(threat, problem.inputs, problem.name)
+    has = f"{problem.name} has inputs {', '.join(problem.inputs)}"
+    if missing := [name for name in problem.inputs if name not in inputs]:
+        raise UsageError(f'input "{missing[0]}" is missing; {has}')
+    if unknown := [name for name in inputs if name not in problem.inputs]:
+        raise UsageError(f'no input "{unknown[0]}"; {has}')
+    for name, value in inputs.items():
+        check_range(name, value)
+    sizes = {name: value.shape[0] for name, value in inputs.items()}
+    if len(set(sizes.values())) > 1:
+        counts = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise UsageError(f"inputs have different numbers of samples: {counts}")
+    return next(iter(sizes.values()))
+
+
+def check_modality(names: Sequence[str] | Mapping[str, object], inputs: Sequence[str], model: str) -> None:
+    """Refuse to attack an input that the model has not.
+
+    Raises:
+        UsageError: so.
+    """
+    for name in names:
+        if name not in inputs:
+            raise UsageError(f"--modality {name}: {model} has inputs {', '.join(inputs)}")
+
+
+def check_range(name: str, value: Tensor) -> None:
+    """Refuse what is not a batch of floats in [0, 1].
+
+    Raises:
+        UsageError: so.
+    """
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        kind = str(value.dtype).removeprefix("torch.") if isinstance(value, Tensor) else type(value).__name__
+        raise UsageError(f'input "{name}" is {kind}; pass a float tensor in [0, 1]')
+    if value.ndim < 2 or value.numel() == 0:
+        raise UsageError(f'input "{name}" has shape {tuple(value.shape)}; pass at least one sample, (B,C,H,W)')
+    if bool(torch.isnan(value).any()):
+        raise UsageError(f'input "{name}" has NaN values; pass images in [0, 1], and mark what was not measured as 0')
+    low, high = (float(bound) for bound in torch.aminmax(value))
+    if low < 0 or high > 1:
+        raise UsageError(
+            f'input "{name}" has values from {low:.2f} to {high:.2f}; '
+            "pass images in [0, 1], the model normalises them itself"
+        )
+
+
+def check_ids(sample_ids: Sequence[str] | None, samples: int) -> list[str]:
+    """One id per sample; by default its place in the batch.
+
+    Raises:
+        UsageError: another number of ids.
+    """
+    if sample_ids is None:
+        return [str(place) for place in range(samples)]
+    if len(sample_ids) != samples:
+        raise UsageError(f"{len(sample_ids)} sample ids for {samples} samples; pass one id per sample")
+    return [str(sample) for sample in sample_ids]

@@ -1,0 +1,223 @@
+"""The attacked problem at work: frozen, untouched inputs computed once, every pass counted."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rgbdsod.attacks.budget import Threat
+from rgbdsod.attacks.door import check_ids, check_inputs
+from rgbdsod.attacks.norms import Ball, ball
+from rgbdsod.attacks.problem import Problem, frozen
+from rgbdsod.attacks.randomness import Streams
+from rgbdsod.errors import UsageError, WeightsError
+from rgbdsod.types import Inputs
+
+PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_FLOAT16_SCALE = 2.0**10  # lifts float16 gradients of confident samples above the smallest number
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What one pass says about a batch of points.
+
+    Args:
+        value: what points are ranked by, (B,).
+        fooled: bool (B,).
+        gradients: of the summed loss, by attacked input; empty after a forward pass alone.
+        faithful: whether the value belongs to the points themselves and not to transformed ones.
+    """
+
+    value: Tensor
+    fooled: Tensor
+    gradients: dict[str, Tensor] = field(default_factory=dict)
+    faithful: bool = True
+
+
+class Engine:
+    """Passes through an attacked problem. Made by `Engine.open`, which also freezes the problem's modules.
+
+    Attributes:
+        clean: the attacked inputs, float32 (float64 where they came so).
+        balls: what each of them may become.
+        forwards, backwards: passes spent on each sample so far, int64 (B,) on the CPU.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        inputs: Inputs,
+        threat: Threat,
+        *,
+        attack: str,
+        seed: int,
+        sample_ids: Sequence[str] | None,
+        precision: str,
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise UsageError(f'no precision "{precision}"; precisions are {", ".join(PRECISIONS)}')
+        samples = check_inputs(problem, inputs, threat)
+        full = {name: _workable(value) for name, value in inputs.items()}
+        attacked = {name: budget for name, budget in threat.items() if not budget.empty}
+        self.clean = {name: full[name] for name in attacked}
+        self.balls: dict[str, Ball] = {name: ball(full[name], budget) for name, budget in attacked.items()}
+        self.forwards = torch.zeros(samples, dtype=torch.int64)
+        self.backwards = torch.zeros(samples, dtype=torch.int64)
+        self.original = problem
+        self.fixed = {name: value for name, value in full.items() if name not in attacked}
+        self._samples, self._ids = samples, check_ids(sample_ids, samples)
+        self._attack, self._seed = attack, seed
+        self._half, self._device = PRECISIONS[precision], next(iter(full.values())).device.type
+        with self._autocast():
+            self.problem = problem.given(self.fixed) if self.fixed else problem
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls,
+        problem: Problem,
+        inputs: Inputs,
+        threat: Threat,
+        *,
+        attack: str,
+        seed: int = 0,
+        sample_ids: Sequence[str] | None = None,
+        precision: str = "float32",
+    ) -> Iterator["Engine"]:
+        """An engine for one attack; flags of all modules are put back when it closes.
+
+        Args:
+            problem: what is attacked.
+            inputs: all inputs, (B, ...) in [0, 1].
+            threat: budgets by input; inputs that are not named, or whose radius is 0, are untouched.
+            attack: the attack's name; random numbers depend on it.
+            seed: the run's seed.
+            sample_ids: one id per sample; random numbers depend on it. None: places in the batch.
+            precision: "float32", or what the network runs in under autocast: "bfloat16", "float16".
+
+        Raises:
+            UsageError: inputs or threat do not fit the problem.
+        """
+        with torch.inference_mode(False), frozen(*problem.modules):
+            yield cls(problem, inputs, threat, attack=attack, seed=seed, sample_ids=sample_ids, precision=precision)
+
+    def streams(self, restart: int, name: str) -> Streams:
+        """Random numbers of one restart for one input."""
+        return Streams(self._seed, self._ids, self._attack, restart, name)
+
+    def forward(self, points: Inputs) -> Any:
+        """The problem's outputs, counted. A batch of m copies of the samples counts m passes for each."""
+        self._count(self.forwards, points)
+        with self._autocast():
+            return self.problem.forward(points)
+
+    def pull(self, loss: Tensor, points: Inputs, *, again: bool = False) -> dict[str, Tensor]:
+        """Gradients of the summed loss at points that require grad, counted.
+
+        Args:
+            loss: (B,).
+            points: leaves of the graph.
+            again: keep the graph for a further call.
+
+        Raises:
+            UsageError: no gradient arrives.
+        """
+        self._count(self.backwards, points)
+        scale = _FLOAT16_SCALE if self._half is torch.float16 else 1.0
+        if not loss.requires_grad:
+            raise _cut(next(iter(points)))
+        found = torch.autograd.grad(
+            loss.sum() * scale if scale > 1 else loss.sum(),
+            list(points.values()),
+            retain_graph=again,
+            allow_unused=True,
+        )
+        gradients: dict[str, Tensor] = {}
+        for name, gradient in zip(points, found, strict=True):
+            if gradient is None:
+                raise _cut(name)
+            gradients[name] = gradient / scale if scale > 1 else gradient
+        return gradients
+
+    @torch.no_grad()
+    def evaluate(self, points: Inputs, progress: float = 1.0) -> Evaluation:
+        """One forward pass."""
+        outputs = self.forward(points)
+        return self._judge(self.problem, outputs, self._loss(outputs, progress), {})
+
+    def gradient(self, points: Inputs, progress: float = 0.0) -> Evaluation:
+        """One forward and one backward pass to the attacked inputs."""
+        with torch.enable_grad():
+            leaves = {name: value.detach().requires_grad_() for name, value in points.items()}
+            outputs = self.forward(leaves)
+            loss = self._loss(outputs, progress)
+            gradients = self.pull(loss, leaves)
+        return self._judge(self.problem, outputs, loss, gradients)
+
+    @torch.no_grad()
+    def verdict(self, points: Inputs) -> Evaluation:
+        """One forward pass in full precision, whatever the attack ran in."""
+        if self._half is None:
+            return self.evaluate(points)
+        self._count(self.forwards, points)
+        problem = self.original.given(self.fixed) if self.fixed else self.original
+        outputs = problem.forward(points)
+        return self._judge(problem, outputs, problem.loss(outputs, 1.0), {})
+
+    @property
+    def reduced(self) -> bool:
+        """Whether the network runs in half precision."""
+        return self._half is not None
+
+    def check_finite(self, trace: Tensor) -> None:
+        """Say where a model broke down; asked once, after the loop, since each question stops the device.
+
+        Args:
+            trace: the values of all points, (restarts, points, B).
+
+        Raises:
+            WeightsError: one of them is NaN or infinite.
+        """
+        broken = (~torch.isfinite(trace)).nonzero()
+        if len(broken):
+            restart, step, sample = broken[0].tolist()
+            raise WeightsError(
+                f"{self.problem.name} gave a loss that is not finite at step {step} of restart {restart + 1} "
+                f'for sample "{self._ids[sample]}"; check its weights, or try --dtype float32'
+            )
+
+    @torch.no_grad()
+    def _judge(self, problem: Problem, outputs: Any, loss: Tensor, gradients: dict[str, Tensor]) -> Evaluation:
+        value = problem.track(outputs)
+        return Evaluation(loss.detach() if value is None else value, problem.fooled(outputs), gradients)
+
+    def _loss(self, outputs: Any, progress: float) -> Tensor:
+        loss = self.problem.loss(outputs, progress)
+        if loss.ndim != 1 or len(loss) % self._samples:
+            raise UsageError(f"the loss has shape {tuple(loss.shape)}; return one value per sample, ({self._samples},)")
+        return loss
+
+    def _count(self, counter: Tensor, points: Inputs) -> None:
+        rows = next(iter(points.values())).shape[0] if points else self._samples
+        counter += rows // self._samples
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        return nullcontext() if self._half is None else torch.autocast(self._device, dtype=self._half)
+
+
+def _workable(value: Tensor) -> Tensor:
+    """The values in float32 or float64, free of any graph."""
+    value = value.detach()
+    if value.dtype != torch.float64:
+        value = value.float()
+    return value.clone() if value.is_inference() else value
+
+
+def _cut(name: str) -> UsageError:
+    return UsageError(
+        f'no gradient reaches input "{name}": the model cuts the graph on the way (detach, rounding, argmax, NumPy) or '
+        "ignores this input; make that part differentiable, or use an attack without gradients such as noise"
+    )

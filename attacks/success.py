@@ -1,0 +1,72 @@
+"""When a dense attack counts as successful: a stated rule such as "iou<0.5"."""
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rgbdsod.attacks.pixels import Pixels
+from rgbdsod.attacks.regions import mae
+from rgbdsod.errors import UsageError
+
+
+def _overlap(pixels: Pixels) -> Tensor:
+    """Intersection over union of the maps at 0.5; 0 where both are empty."""
+    predicted, wanted = pixels.logits > 0, pixels.sign > 0
+    both = pixels.total((predicted & wanted).to(pixels.logits))
+    either = pixels.total((predicted | wanted).to(pixels.logits))
+    return both / either.clamp_min(1)
+
+
+def _flipped(pixels: Pixels) -> Tensor:
+    """Share of the pixels that are wrong."""
+    return pixels.mean((pixels.margin <= 0).to(pixels.logits))
+
+
+_MEASURES: dict[str, Callable[[Pixels], Tensor]] = {"iou": _overlap, "flipped": _flipped, "mae": mae}
+_RELATIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+@dataclass(frozen=True)
+class Success:
+    """A rule on one prediction.
+
+    Args:
+        measure: "iou", "flipped" (share of wrong pixels) or "mae", against the truth.
+        relation: "<", "<=", ">" or ">=".
+        threshold: what the measure is compared with.
+        on_target: whether it is measured against the target map instead.
+    """
+
+    measure: str
+    relation: str
+    threshold: float
+    on_target: bool = False
+
+    @torch.no_grad()
+    def __call__(self, pixels: Pixels) -> Tensor:
+        """Whether the rule holds, bool (B,)."""
+        return _RELATIONS[self.relation](_MEASURES[self.measure](pixels), self.threshold)
+
+
+def parse_success(text: str) -> Success:
+    """A rule from its text: "iou<0.5", "flipped>=0.99", "target-iou>=0.5".
+
+    Raises:
+        UsageError: the text is no such rule.
+    """
+    found = re.fullmatch(r"\s*(target-)?([a-z]+)\s*(<=|>=|<|>)\s*([0-9.]+)\s*", text)
+    if not found or found[2] not in _MEASURES or not re.fullmatch(r"\d*\.?\d+|\d+\.", found[4]):
+        raise UsageError(
+            f'--success "{text}" is no rule; write MEASURE<NUMBER or MEASURE>=NUMBER, for example iou<0.5, '
+            f"with MEASURE one of {', '.join(_MEASURES)} or target-iou"
+        )
+    return Success(found[2], found[3], float(found[4]), on_target=bool(found[1]))
