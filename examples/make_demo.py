@@ -1,0 +1,100 @@
+"""Make the real half of the built-in demo set from the stereo pothole data set.
+
+    python examples/make_demo.py --source FOLDER [--out datasets/assets/demo]
+
+FOLDER holds RGB, depth (16-bit disparity, near = bright, 0 = missing) and GT at a quarter of the original size, as
+made from github.com/ruirangerfan/stereo_pothole_datasets, and its LICENSE.txt. Nothing here is random: the images are
+cut out around the pothole, RGB is averaged, depth and mask are sampled, so that no value is invented.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rgbdsod.datasets import load_dataset, read_mask, read_rgb
+from rgbdsod.datasets.images import read_raw_depth
+
+CHOSEN = (
+    "d1_01 d2_05 d2_10 d2_16 d2_19 d2_25 d2_28 d2_30 d2_33 d2_38 d2_40 d3_02".split()  # clear, and no two of one hole
+)
+SIZE = (128, 208)
+MARGIN = 1.3  # the window is at least this much larger than the pothole
+
+SETTINGS = """name = "demo:real"
+near = "bright"
+salient = "farther"
+licence = "MIT"
+source = "github.com/ruirangerfan/stereo_pothole_datasets @ a6cc8e7354da4503b0ee03d15058df131a645195"
+"""
+
+README = """# The demo set
+
+Real half: {count} road potholes from the stereo pothole data set (R. Fan, U. Ozgunalp, B. Hosking, M. Liu, I. Pitas,
+"Pothole Detection Based on Disparity Transformation and Road Surface Modeling", IEEE T-IP 2019), MIT licence
+(`LICENSE.txt`), github.com/ruirangerfan/stereo_pothole_datasets at commit a6cc8e7354da4503b0ee03d15058df131a645195.
+
+- `RGB`: {width} x {height} PNG, cut out around the pothole and averaged down.
+- `depth`: 16-bit PNG, transformed disparity in relative units: the road is flat and bright, the pothole dark, since it
+  lies deeper; 0 = missing. Sampled, not averaged.
+- `GT`: PNG, 0 and 255.
+
+Made by `python examples/make_demo.py --source FOLDER` (no random numbers).
+Fingerprint of `load_dataset("demo:real")`: {fingerprint}
+
+Generated half: 12 scenes of seed 2**20, made when they are read (`rgbdsod/datasets/scenes.py`). No network of this
+package is trained on scenes of this seed, nor on the potholes above.
+"""
+
+
+def window(mask: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """Rows and columns of a window of the demo's shape that holds the whole pothole."""
+    rows, cols = np.nonzero(mask > 128)
+    height, width = np.ptp(rows) + 1, np.ptp(cols) + 1
+    wide = max(SIZE[1], MARGIN * width, MARGIN * height * SIZE[1] / SIZE[0])
+    wide = int(min(wide, mask.shape[1], mask.shape[0] * SIZE[1] / SIZE[0]))
+    high = wide * SIZE[0] // SIZE[1]
+    spans = []
+    for places, length, limit in ((rows, high, mask.shape[0]), (cols, wide, mask.shape[1])):
+        start = int(np.clip((places.min() + places.max() - length) // 2, 0, limit - length))
+        spans.append(slice(start, start + length))
+    return spans[0], spans[1]
+
+
+def convert(source: Path, out: Path, name: str) -> None:
+    """Cut out, resize and write one sample."""
+    mask = read_mask(source / "GT" / f"{name}.png")
+    place = window(mask)
+    arrays = {
+        "RGB": (read_rgb(source / "RGB" / f"{name}.jpg"), cv2.INTER_AREA),
+        "depth": (read_raw_depth(source / "depth" / f"{name}.png"), cv2.INTER_NEAREST),
+        "GT": (mask, cv2.INTER_NEAREST),
+    }
+    for folder, (array, how) in arrays.items():
+        (out / folder).mkdir(parents=True, exist_ok=True)
+        resized = cv2.resize(np.ascontiguousarray(array[place]), SIZE[::-1], interpolation=how)
+        Image.fromarray(resized).save(out / folder / f"pothole-{name}.png", optimize=True)
+
+
+def main() -> None:
+    """Read the arguments and write the folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("datasets/assets/demo"))
+    options = parser.parse_args()
+    for name in CHOSEN:
+        convert(options.source, options.out, name)
+    shutil.copyfile(options.source / "LICENSE.txt", options.out / "LICENSE.txt")
+    (options.out / "rgbdsod.toml").write_text(SETTINGS, encoding="utf-8")
+    made = load_dataset(options.out)
+    text = README.format(count=len(made), height=SIZE[0], width=SIZE[1], fingerprint=made.fingerprint)
+    (options.out / "README.md").write_text(text, encoding="utf-8")
+    print(f"{len(made)} images in {options.out}, fingerprint {made.fingerprint}")
+
+
+if __name__ == "__main__":
+    main()
