@@ -1,3 +1,6 @@
+from .augment import Augmentation as Augmentation
+from .augment import augment as augment
+from .augment import resized as resized
 from .batch import collate as collate
 from .check import Finding as Finding
 from .check import check_folder as check_folder
@@ -13,6 +16,7 @@ from .images import read_rgb as read_rgb
 from .known import DATASETS as DATASETS
 from .known import KnownSet as KnownSet
 from .load import load_dataset as load_dataset
+from .mixture import mixture as mixture
 from .sample import Sample as Sample
 from .scenes import Scenes as Scenes
 from .scenes import scene as scene
@@ -24,6 +28,7 @@ from .write import write_rgb as write_rgb
 __all__ = [
     "DATASETS",
     "TEST_SEED",
+    "Augmentation",
     "Dataset",
     "DepthConvention",
     "Finding",
@@ -31,14 +36,17 @@ __all__ = [
     "KnownSet",
     "Sample",
     "Scenes",
+    "augment",
     "check_folder",
     "collate",
     "join",
     "load_dataset",
+    "mixture",
     "read_depth",
     "read_map",
     "read_mask",
     "read_rgb",
+    "resized",
     "scene",
     "scene_kind",
     "write_depth",

@@ -13,14 +13,23 @@ from rgbdsod.datasets.settings import read_settings
 TEST_SEED = 2**20
 """Scenes of this seed and above are for tests; nothing in this repository is trained on them."""
 
-_REAL = Path(__file__).parent / "assets" / "demo"
+_ASSETS = Path(__file__).parent / "assets"
 _SCENES = 12
 
 
 def demo_real() -> Dataset:
     """12 potholes, 208 x 128, with stereo depth in 16 bit. MIT licence, see `assets/demo/README.md`."""
-    layout = find_layout(_REAL)
-    settings = read_settings(_REAL)
+    return _folder("demo")
+
+
+def demo_train() -> Dataset:
+    """18 other potholes of the same source, on which the built-in networks are trained beside generated scenes."""
+    return _folder("potholes")
+
+
+def _folder(name: str) -> Dataset:
+    layout = find_layout(_ASSETS / name)
+    settings = read_settings(_ASSETS / name)
     return Folder(layout, match(layout), convention=settings.convention or DepthConvention(), settings=settings)
 
 

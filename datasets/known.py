@@ -63,7 +63,7 @@ DATASETS: Table[KnownSet] = Table(
             24,
             2026,
             "built in",
-            ("demo:real", "demo:scenes"),
+            ("demo:real", "demo:scenes", "demo:train"),
             objects="several",
             kind="12 road potholes (real) and 12 generated scenes",
             sizes="208 x 128 and 128 x 128",

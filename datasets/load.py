@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rgbdsod.datasets.check import look_over
 from rgbdsod.datasets.dataset import Dataset, checked_limit, positions_of
-from rgbdsod.datasets.demo import demo, demo_real, demo_scenes
+from rgbdsod.datasets.demo import demo, demo_real, demo_scenes, demo_train
 from rgbdsod.datasets.depth import DepthConvention, Unit
 from rgbdsod.datasets.folder import Folder
 from rgbdsod.datasets.known import DATASETS, find_known
@@ -20,7 +20,7 @@ from rgbdsod.errors import DataError, UsageError
 
 _SCENES_NAME = re.compile(r"scenes(?::(?P<count>\d+)(?:@(?P<height>\d+)x(?P<width>\d+))?(?:#(?P<seed>\d+))?)?")
 _SCENES_COUNT = 64
-_BUILT_IN = {"demo": demo, "demo:real": demo_real, "demo:scenes": demo_scenes}
+_BUILT_IN = {"demo": demo, "demo:real": demo_real, "demo:scenes": demo_scenes, "demo:train": demo_train}
 
 
 def load_dataset(
@@ -121,7 +121,7 @@ def _built_in(name: str) -> Dataset | None:
         return Scenes(_SCENES_COUNT if count is None else count, size=size, seed=seed or 0)
     if name.startswith(("scenes:", "demo:")) and not Path(name).exists():
         raise UsageError(
-            f'"{name}" is no built-in set; write demo, demo:real, demo:scenes, scenes:COUNT, scenes:COUNT@HxW or '
+            f'"{name}" is no built-in set; write demo, demo:real, demo:scenes, demo:train, scenes:COUNT, scenes:COUNT@HxW or '
             "scenes:COUNT@HxW#SEED"
         )
     return None

@@ -1,40 +1,47 @@
-"""Make the real half of the built-in demo set from the stereo pothole data set.
+"""Make the real half of the built-in demo set, and its training part, from the stereo pothole data set.
 
-    python examples/make_demo.py --source FOLDER [--out datasets/assets/demo]
+    python examples/make_demo.py FOLDER
 
 FOLDER holds RGB, depth (16-bit disparity, near = bright, 0 = missing) and GT at a quarter of the original size, as
 made from github.com/ruirangerfan/stereo_pothole_datasets, and its LICENSE.txt. Nothing here is random: the images are
 cut out around the pothole, RGB is averaged, depth and mask are sampled, so that no value is invented.
 """
 
-import argparse
 import shutil
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
+import typer
 from numpy.typing import NDArray
 from PIL import Image
 
+import rgbdsod
 from rgbdsod.datasets import load_dataset, read_mask, read_rgb
 from rgbdsod.datasets.images import read_raw_depth
 
-CHOSEN = (
-    "d1_01 d2_05 d2_10 d2_16 d2_19 d2_25 d2_28 d2_30 d2_33 d2_38 d2_40 d3_02".split()  # clear, and no two of one hole
-)
+PARTS = {
+    # clear ones, and no two of one hole
+    "demo": "d1_01 d2_05 d2_10 d2_16 d2_19 d2_25 d2_28 d2_30 d2_33 d2_38 d2_40 d3_02".split(),
+    # other holes than those above, as far as the eye tells
+    "potholes": "d1_10 d1_11 d1_12 d1_14 d1_15 d1_17 d1_18 d1_20 d1_21 d1_22 "
+    "d2_06 d2_08 d2_13 d2_15 d2_22 d2_23 d2_35 d2_36".split(),
+}
+NAMES = {"demo": "demo:real", "potholes": "demo:train"}
 SIZE = (128, 208)
 MARGIN = 1.3  # the window is at least this much larger than the pothole
 
-SETTINGS = """name = "demo:real"
+SETTINGS = """name = "{name}"
 near = "bright"
 salient = "farther"
 licence = "MIT"
 source = "github.com/ruirangerfan/stereo_pothole_datasets @ a6cc8e7354da4503b0ee03d15058df131a645195"
 """
 
-README = """# The demo set
+README = """# {name}
 
-Real half: {count} road potholes from the stereo pothole data set (R. Fan, U. Ozgunalp, B. Hosking, M. Liu, I. Pitas,
+{count} road potholes from the stereo pothole data set (R. Fan, U. Ozgunalp, B. Hosking, M. Liu, I. Pitas,
 "Pothole Detection Based on Disparity Transformation and Road Surface Modeling", IEEE T-IP 2019), MIT licence
 (`LICENSE.txt`), github.com/ruirangerfan/stereo_pothole_datasets at commit a6cc8e7354da4503b0ee03d15058df131a645195.
 
@@ -43,11 +50,9 @@ Real half: {count} road potholes from the stereo pothole data set (R. Fan, U. Oz
   lies deeper; 0 = missing. Sampled, not averaged.
 - `GT`: PNG, 0 and 255.
 
-Made by `python examples/make_demo.py --source FOLDER` (no random numbers).
-Fingerprint of `load_dataset("demo:real")`: {fingerprint}
-
-Generated half: 12 scenes of seed 2**20, made when they are read (`rgbdsod/datasets/scenes.py`). No network of this
-package is trained on scenes of this seed, nor on the potholes above.
+`demo:real` is for tests, `demo:train` for training the built-in networks; they show different holes.
+Made by `python examples/make_demo.py FOLDER` (no random numbers).
+Fingerprint of `load_dataset("{name}")`: {fingerprint}
 """
 
 
@@ -80,21 +85,23 @@ def convert(source: Path, out: Path, name: str) -> None:
         Image.fromarray(resized).save(out / folder / f"pothole-{name}.png", optimize=True)
 
 
-def main() -> None:
-    """Read the arguments and write the folder."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=Path("datasets/assets/demo"))
-    options = parser.parse_args()
-    for name in CHOSEN:
-        convert(options.source, options.out, name)
-    shutil.copyfile(options.source / "LICENSE.txt", options.out / "LICENSE.txt")
-    (options.out / "rgbdsod.toml").write_text(SETTINGS, encoding="utf-8")
-    made = load_dataset(options.out)
-    text = README.format(count=len(made), height=SIZE[0], width=SIZE[1], fingerprint=made.fingerprint)
-    (options.out / "README.md").write_text(text, encoding="utf-8")
-    print(f"{len(made)} images in {options.out}, fingerprint {made.fingerprint}")
+def main(
+    source: Annotated[Path, typer.Argument(help="folder with RGB, depth and GT")],
+    out: Annotated[Path, typer.Option(help="where the folders go")] = Path(rgbdsod.datasets.__file__).parent / "assets",
+) -> None:
+    """Write both folders."""
+    for part, names in PARTS.items():
+        folder = out / part
+        for name in names:
+            convert(source, folder, name)
+        shutil.copyfile(source / "LICENSE.txt", folder / "LICENSE.txt")
+        (folder / "rgbdsod.toml").write_text(SETTINGS.format(name=NAMES[part]), encoding="utf-8")
+        made = load_dataset(folder)
+        facts = {"name": NAMES[part], "count": len(made), "height": SIZE[0], "width": SIZE[1]}
+        text = README.format(**facts, fingerprint=made.fingerprint)
+        (folder / "README.md").write_text(text, encoding="utf-8")
+        typer.echo(f"{len(made)} images in {folder}, fingerprint {made.fingerprint}")
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -105,9 +105,7 @@ def _recipe(name: str, lr: float | None, batch: int | None) -> Recipe:
 def _build(name: str, init: str | Path | None, device: str, seed: int) -> SaliencyModel:
     if init is not None:
         return load_model(name, weights=init, device=device)
-    with torch.random.fork_rng(devices=[]):  # layers draw their first values from the global generator
-        torch.manual_seed(seed)
-        return build_model(name, device=device)
+    return build_model(name, seed=seed, device=device)
 
 
 def _iterations(iterations: int | None, epochs: float | None, count: int, batch: int) -> int:
@@ -179,9 +177,8 @@ class _Training:
         """One forward, backward and update; the loss is the mean over the batch."""
         self.model.train(not self.recipe.frozen_norm)
         batch = {name: value.to(self.device, non_blocking=True) for name, value in samples.items()}
-        prepared = {name: self.model.prepare(name, batch[name]) for name in self.model.inputs}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            outputs = self.model.network(**prepared)
+            outputs = self.model.outputs(batch)
         loss = self.loss({name: value.float() for name, value in outputs.items()}, batch["mask"]).mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
