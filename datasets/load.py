@@ -121,8 +121,8 @@ def _built_in(name: str) -> Dataset | None:
         return Scenes(_SCENES_COUNT if count is None else count, size=size, seed=seed or 0)
     if name.startswith(("scenes:", "demo:")) and not Path(name).exists():
         raise UsageError(
-            f'"{name}" is no built-in set; write demo, demo:real, demo:scenes, demo:train, scenes:COUNT, scenes:COUNT@HxW or '
-            "scenes:COUNT@HxW#SEED"
+            f'"{name}" is no built-in set; write demo, demo:real, demo:scenes, demo:train, scenes:COUNT, '
+            "scenes:COUNT@HxW or scenes:COUNT@HxW#SEED"
         )
     return None
 

@@ -21,13 +21,11 @@ import rgbdsod
 from rgbdsod.datasets import load_dataset, read_mask, read_rgb
 from rgbdsod.datasets.images import read_raw_depth
 
-PARTS = {
-    # clear ones, and no two of one hole
-    "demo": "d1_01 d2_05 d2_10 d2_16 d2_19 d2_25 d2_28 d2_30 d2_33 d2_38 d2_40 d3_02".split(),
-    # other holes than those above, as far as the eye tells
-    "potholes": "d1_10 d1_11 d1_12 d1_14 d1_15 d1_17 d1_18 d1_20 d1_21 d1_22 "
-    "d2_06 d2_08 d2_13 d2_15 d2_22 d2_23 d2_35 d2_36".split(),
-}
+# Clear ones, and no two of one hole.
+TEST = "d1_01 d2_05 d2_10 d2_16 d2_19 d2_25 d2_28 d2_30 d2_33 d2_38 d2_40 d3_02"
+# Other holes than those above, as far as the eye tells.
+TRAINING = "d1_10 d1_11 d1_12 d1_14 d1_15 d1_17 d1_18 d1_20 d1_21 d1_22 d2_06 d2_08 d2_13 d2_15 d2_22 d2_23 d2_35 d2_36"
+PARTS = {"demo": TEST.split(), "potholes": TRAINING.split()}
 NAMES = {"demo": "demo:real", "potholes": "demo:train"}
 SIZE = (128, 208)
 MARGIN = 1.3  # the window is at least this much larger than the pothole
