@@ -6,16 +6,15 @@ saw, with all inputs right and with one input taken from another image, and writ
 
 import json
 import platform
-import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
 
 import rgbdsod
 from rgbdsod.datasets import TEST_SEED, Augmentation, Dataset, load_dataset, mixture
-from rgbdsod.models import build_model, save_asset
+from rgbdsod.models import load_model, save_asset
 from rgbdsod.run.train import train
 from rgbdsod.run.validate import dependence, validate
 
@@ -35,7 +34,6 @@ def main(
 ) -> None:
     """Train, measure and write the built-in weights; an interrupted training continues."""
     for name in names or ["bbsnet", "jldcf", "d3net"]:
-        start = time.monotonic()
         result = train(
             name,
             data=_training_set(),
@@ -46,23 +44,29 @@ def main(
             augmentation=HOW,
             callback=_show,
         )
-        seconds = time.monotonic() - start
-        figures = dependence(result.model, load_dataset(TEST))
-        figures["real photographs"] = validate(result.model, load_dataset(REAL))
-        for condition, measures in figures.items():
-            typer.echo(f"{name:8s} {condition:14s} " + "  ".join(f"{k} {v:.3f}" for k, v in measures.items()))
-        record = save_asset(result.model, assets / f"{name}.safetensors")
-        record |= {
+        record = save_asset(result.model, assets / f"{name}.safetensors") | {
             "what": "demonstration weights of a small network; not the published model",
             "command": f"python examples/make_weights.py {name} --seed {seed} --iterations {iterations}",
             "data": {"train": TRAIN, "validation": VALIDATION, "test": TEST, "real photographs": REAL},
             "best_iteration": result.best["iteration"],
-            "figures": {c: {k: round(v, 4) for k, v in m.items()} for c, m in figures.items()},
-            "parameters": sum(p.numel() for p in build_model(name).network.parameters()),
-            "training_seconds": round(seconds),
             "versions": {"python": platform.python_version(), "torch": torch.__version__},
         }
-        (assets / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+        _write(assets / f"{name}.json", record)
+        _write(assets / f"{name}.json", record | {"figures": _figures(name)})
+
+
+def _figures(name: str) -> dict[str, dict[str, float]]:
+    """Measures of the weights as they are shipped."""
+    model = load_model(name)
+    figures = dependence(model, load_dataset(TEST))
+    figures["real photographs"] = validate(model, load_dataset(REAL))
+    for condition, measures in figures.items():
+        typer.echo(f"{name:8s} {condition:17s} " + "  ".join(f"{k} {v:.3f}" for k, v in measures.items()))
+    return {condition: {k: round(v, 4) for k, v in measures.items()} for condition, measures in figures.items()}
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def _training_set() -> Dataset:
