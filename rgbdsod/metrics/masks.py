@@ -39,8 +39,7 @@ def region(mask: Tensor) -> Tensor:
     inside = mask > FOREGROUND
     below = _beyond_centroid(inside.sum(dim=1, dtype=torch.int32))
     right = _beyond_centroid(inside.sum(dim=0, dtype=torch.int32))
-    part = (2 * below)[:, None] + right[None, :]
-    return (2 * part + inside).mul_(256)
+    return (1024 * below[:, None] + 512 * right).add_(inside, alpha=256)
 
 
 def _beyond_centroid(profile: Tensor) -> Tensor:

@@ -48,6 +48,7 @@ def test_order_does_not_matter():
     same({name: value[::-1] for name, value in backward.items()}, forward)
 
 
+@pytest.mark.filterwarnings("error")
 def test_every_form_of_input_gives_the_same():
     made = [blobs(seed, (20, 26)) for seed in range(3)]
     preds, masks = np.stack([p for p, _ in made]), np.stack([m for _, m in made])

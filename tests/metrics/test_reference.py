@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from metrics_pairs import blobs, noise
+from metrics_pairs import blobs, noise, sparse
 from metrics_reference import reference
 
 from rgbdsod.metrics import counts, curves, saliency
@@ -10,6 +10,7 @@ from rgbdsod.metrics import counts, curves, saliency
 CASES = {
     **{f"blobs {size}": (blobs, size) for size in [(31, 23), (12, 40), (25, 25)]},
     **{f"noise {size}": (noise, size) for size in [(11, 14), (1, 9), (8, 1), (2, 2), (1, 1)]},
+    "sparse": (sparse, (40, 50)),
     "two levels": (lambda seed, size: noise(seed, size, levels=2), (10, 11)),
     "one level": (lambda seed, size: noise(seed, size, levels=1), (7, 6)),
 }

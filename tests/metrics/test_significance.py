@@ -14,8 +14,8 @@ def test_the_interval_of_a_normal_sample():
     change = attacked - clean
     half = 1.96 * change.std(ddof=1) / 20
     assert found.mean == pytest.approx(change.mean())
-    assert found.low == pytest.approx(change.mean() - half, abs=0.002)
-    assert found.high == pytest.approx(change.mean() + half, abs=0.002)
+    assert found.low == pytest.approx(change.mean() - half, abs=0.0008)
+    assert found.high == pytest.approx(change.mean() + half, abs=0.0008)
 
 
 def test_pairs_stay_together():

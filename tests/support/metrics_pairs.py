@@ -25,6 +25,14 @@ def noise(seed, size, levels=256):
     return level[rng.integers(levels, size=size)], rng.integers(256, size=size).astype(np.uint8)
 
 
+def sparse(seed, size):
+    """A few faint pixels and a few of foreground, so that variances are next to nothing; both uint8 (H, W)."""
+    pred, mask = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+    places = np.random.default_rng(seed).choice(pred.size, size=6, replace=False)
+    pred.flat[places[:4]], mask.flat[places[2:]] = 1, 255
+    return pred, mask
+
+
 def mixed(count, seed=0):
     """Lists of maps and masks of mixed sizes and kinds."""
     sizes = [(24, 31), (17, 17), (40, 12), (9, 33)]
