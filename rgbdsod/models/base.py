@@ -77,8 +77,9 @@ class SaliencyModel(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
-        self.preparations = nn.ModuleDict({name: Preparation(spec) for name, spec in specs.items()})
+        self.specs = dict(specs)
         self.inputs = tuple(specs)
+        self.preparations = nn.ModuleList(Preparation(spec) for spec in specs.values())
         self.card = card
         self.name = card.name
         self.size = size
@@ -119,13 +120,8 @@ class SaliencyModel(nn.Module):
 
     def prepare(self, name: str, x: Tensor) -> Tensor:
         """The network's own input `name`, at its size, from (B,C,H,W) in [0, 1]."""
-        prepared: Tensor = self.preparations[name](x, self._working_size(x))
+        prepared: Tensor = self.preparations[self.inputs.index(name)](x, self._working_size(x))
         return prepared
-
-    def spec(self, name: str) -> InputSpec:
-        """How input `name` is prepared."""
-        spec: InputSpec = self.preparations[name].spec  # type: ignore[assignment]
-        return spec
 
     def outputs(self, inputs: Inputs) -> dict[str, Tensor]:
         """All outputs of the network by name, at its size, from unchecked inputs in [0, 1]; for training losses."""
@@ -164,11 +160,11 @@ class SaliencyModel(nn.Module):
         Raises:
             UsageError: see `forward`.
         """
-        if set(inputs) != set(self.inputs):
+        if inputs.keys() != set(self.inputs):
             raise UsageError(f"{self.name} has inputs {', '.join(self.inputs)}; got {', '.join(inputs) or 'none'}")
         first = inputs[self.inputs[0]]
         for name, x in inputs.items():
-            _check_shape(name, x, self.spec(name).channels)
+            _check_shape(name, x, self.specs[name].channels)
             if (x.shape[0], *x.shape[-2:]) != (first.shape[0], *first.shape[-2:]):
                 raise UsageError(
                     f'input "{self.inputs[0]}" is {_text(first.shape)} but "{name}" is {_text(x.shape)}; '
@@ -199,6 +195,8 @@ class SaliencyModel(nn.Module):
                 f"{self.name} has no output {key!r} among {', '.join(outputs)}; choose one with output=..."
             )
         value = outputs[key] if key in outputs else next(iter(outputs.values()))
+        if value.ndim != 4 or value.shape[1] != 1:
+            raise UsageError(f"{self.name} returned {_text(value.shape)}; a map is (B, 1, H, W), one logit per pixel")
         return value.clamp(_SMALLEST, 1 - _SMALLEST).logit() if self.probability else value
 
     def _working_size(self, x: Tensor) -> tuple[int, int]:

@@ -19,6 +19,7 @@ State = dict[str, Tensor]
 """Tensors by their name in a module."""
 
 _CONTAINERS = ("model", "state_dict", "model_state_dict")
+_REFUSED = re.compile(r"GLOBAL (\S+)|got <class '(\S+)'>")  # how torch names what it will not build
 _HEAD = 512  # bytes in which a web page shows itself
 
 # A score kept beside the weights (D3Net's `best_metric`) is a NumPy array: what rebuilds one may run, nothing else.
@@ -66,7 +67,7 @@ def file_hash(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def verify(path: Path, name: str, sha256: str, size: int) -> None:
+def verify(path: Path, name: str, sha256: str, size: int, cure: str = "delete it and fetch again") -> None:
     """Refuse a file that is not the expected one, before anything in it is read.
 
     Args:
@@ -74,20 +75,21 @@ def verify(path: Path, name: str, sha256: str, size: int) -> None:
         name: whose weights these are.
         sha256: expected checksum.
         size: expected size in bytes.
+        cure: what the user should do.
 
     Raises:
-        WeightsError: with both checksums and what to do.
+        WeightsError: with both checksums and the cure.
     """
     found = file_hash(path)
     if found == sha256:
         return
-    bytes_found = path.stat().st_size
-    how = (
-        f"the file is incomplete ({bytes_found / 1e6:.3g} of {size / 1e6:.3g} MB)"
-        if bytes_found < size
-        else "the file was changed"
-    )
-    raise WeightsError(f"{name}: sha256 is {found[:4]}..., expected {sha256[:4]}...; {how}; delete it and fetch again")
+    short = path.stat().st_size
+    how = f"incomplete ({_megabytes(short)} of {_megabytes(size)} MB)" if short < size else "not the original"
+    raise WeightsError(f"{name}: sha256 is {found[:4]}..., expected {sha256[:4]}...; the file is {how}; {cure}")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f}" if size >= 1e7 else f"{size / 1e6:.2g}"
 
 
 def save_asset(model: nn.Module, path: Path) -> dict[str, Any]:
@@ -138,10 +140,10 @@ def _read_pickle(path: Path) -> Any:
         with torch.serialization.safe_globals(_NUMPY_HELPERS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file raises nearly any kind
-        refused = re.search(r"GLOBAL (\S+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
+        refused = _REFUSED.search(str(error)) if isinstance(error, pickle.UnpicklingError) else None
         if refused is not None:
             raise WeightsError(
-                f"{path} holds pickled code ({refused[1]}), which is not run; save the plain weights with "
-                "torch.save(network.state_dict(), FILE) and pass that file"
+                f"{path} holds pickled code ({refused[1] or refused[2]}), which is not run; save the plain weights "
+                "with torch.save(network.state_dict(), FILE) and pass that file"
             ) from error
         raise WeightsError(f"{path} is damaged or no checkpoint ({type(error).__name__}); download it again") from error

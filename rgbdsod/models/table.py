@@ -228,7 +228,7 @@ MODELS: Table[ModelRow] = Table(
         _BBSNET,
         _JLDCF,
         *(
-            replace(_JLDCF, name=name, options={"encoder": encoder})
+            replace(_JLDCF, name=name, options={"encoder": encoder}, encoders={encoder: name})
             for encoder, name in _JLDCF.encoders.items()
             if name != _JLDCF.name
         ),

@@ -59,8 +59,8 @@ def wrap(
     """
     if not isinstance(module, nn.Module):
         raise UsageError(f"wrap takes a torch.nn.Module, but got {type(module).__name__}")
-    if not inputs or len(set(inputs)) != len(inputs):
-        raise UsageError(f"inputs are {tuple(inputs)}; give each input one name of its own")
+    if not inputs or len(set(inputs)) != len(inputs) or not all(key.isidentifier() and key != "size" for key in inputs):
+        raise UsageError(f'inputs are {tuple(inputs)}; give each a name of its own that can be a keyword, not "size"')
     specs = {}
     for key in inputs:
         depth = key == "depth"

@@ -1,24 +1,21 @@
 """Models by name: the built-in ones with their weights, the published ones with a user's checkpoint, a user's own."""
 
-import importlib.util
-import re
-import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from rgbdsod.errors import RgbdsodError, UsageError, WeightsError
+from rgbdsod.errors import UsageError, WeightsError
 from rgbdsod.models.base import Card, SaliencyModel
 from rgbdsod.models.checkpoint import State, file_hash, read_state, verify
 from rgbdsod.models.device import resolve_device
 from rgbdsod.models.fitting import Fit, check_finite, fit
 from rgbdsod.models.losses import loss
 from rgbdsod.models.table import MODELS, ModelRow
-from rgbdsod.models.wrap import wrap
+from rgbdsod.models.user_model import is_user_model, user_model
 
 Weights = str | Path | Mapping[str, str | Path]
 """A checkpoint file, a folder of them, or files by the part of the network that each fills."""
@@ -26,7 +23,6 @@ Weights = str | Path | Mapping[str, str | Path]
 training_loss = loss
 """The loss that trains an architecture, under the name that says so outside this room."""
 
-_USER_MODEL = re.compile(r"(?P<file>.+\.py)(?::(?P<function>\w*))?")
 _BACKBONES = {"resnet101": "ResNet101", "resnet50": "ResNet50", "vgg16": "VGG16", "densenet161": "DenseNet161"}
 
 
@@ -45,7 +41,8 @@ def load_model(
         weights: a checkpoint (.safetensors, .pth, .pt, ...; for D3Net the folder of its three files). None is the
             built-in weights; a published network (`.paper`) has none and is then untrained.
         fusion: only the published one so far.
-        encoder: another encoder of a published network, such as "vgg16" for `jldcf.paper`.
+        encoder: another encoder: of a published network, such as "vgg16" for `jldcf.paper`; of a small one, any
+            ResNet of timm, with weights trained for it.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
 
     Raises:
@@ -58,10 +55,12 @@ def load_model(
         ('rgb', 'depth')
     """
     place = resolve_device(device)
-    if _USER_MODEL.fullmatch(name):
+    if is_user_model(name):
         if fusion or encoder:
             raise UsageError(f"{name}: fusion and encoder are for built-in models; choose them in your function")
-        model = _user_model(name, weights)
+        model = user_model(name)
+        if weights is not None:
+            _fill(model.network, weights, name)
     else:
         model = _known_model(_row(name, fusion, encoder), weights)
     return model.to(place).eval()
@@ -85,40 +84,32 @@ def build_model(
             back afterwards.
         device: as for `load_model`.
     """
-    row = MODELS[name]
-    if encoder is not None and row.asset is not None:
-        _check_fusion(row, fusion)
-        options = {**row.options, "encoder": encoder}
-    else:
-        row = _row(name, fusion, encoder)
-        options = dict(row.options)
+    row = _row(name, fusion, encoder)
     with torch.random.fork_rng(devices=[]):
         if seed is not None:
             torch.manual_seed(seed)
-        network = _network(row, options)
+        network = _network(row)
     return _adapter(row, network, "untrained").to(resolve_device(device))
 
 
 def _row(name: str, fusion: str | None, encoder: str | None) -> ModelRow:
     """The row of a name, with the encoder that is asked for."""
     row = MODELS[name]
-    _check_fusion(row, fusion)
-    if encoder is None or encoder == row.options.get("encoder"):
-        return row
-    if encoder not in row.encoders:
-        there = ", ".join(row.encoders) or row.options.get("encoder", "its own")
-        raise UsageError(f'{name} has weights for encoder {there}; got "{encoder}"')
-    return MODELS[row.encoders[encoder]]
-
-
-def _check_fusion(row: ModelRow, fusion: str | None) -> None:
     if fusion not in (None, row.fusion):
         raise UsageError(f'{row.name} has fusion "{row.fusion}", as published; got "{fusion}"')
+    if encoder is None or encoder == row.options.get("encoder"):
+        return row
+    if encoder in row.encoders:
+        return MODELS[row.encoders[encoder]]
+    if row.asset is None:
+        raise UsageError(f'{row.name} exists with encoder {", ".join(row.encoders)}; got "{encoder}"')
+    options = {**row.options, "encoder": encoder}
+    return replace(row, name=f"{row.architecture}-{encoder}", canonical="", options=options, asset=None)
 
 
-def _network(row: ModelRow, options: Mapping[str, Any]) -> nn.Module:
+def _network(row: ModelRow) -> nn.Module:
     module, function = row.builder.split(":")
-    network: nn.Module = getattr(import_module(module), function)(**options)
+    network: nn.Module = getattr(import_module(module), function)(**row.options)
     return network
 
 
@@ -155,13 +146,17 @@ def _known_model(row: ModelRow, weights: Weights | None) -> SaliencyModel:
         weights = None
     if weights is not None:
         return _with_file(row, weights)
+    if row.name not in MODELS:
+        raise UsageError(
+            f"{row.name} has no built-in weights; pass weights=FILE, trained for encoder {row.options['encoder']}"
+        )
     if row.asset_file is None:
         return build_model(row.name, seed=0, device="cpu")
     if row.sha256 is None or row.bytes is None or not row.asset_file.is_file():
         raise WeightsError(
             f"{row.full_name}: the built-in weights are not in this installation; in a checkout run: make weights"
         )
-    verify(row.asset_file, row.full_name, row.sha256, row.bytes)
+    verify(row.asset_file, row.full_name, row.sha256, row.bytes, "install rgbdsod again")
     return _filled(row, read_state(row.asset_file), "built in", (row.asset_file,))
 
 
@@ -169,11 +164,9 @@ def _with_file(row: ModelRow, weights: Weights) -> SaliencyModel:
     """The network of a row with a user's checkpoint."""
     if isinstance(weights, Mapping) or Path(weights).is_dir():
         files = _part_files(row, weights)
-        state = {
-            f"{part}.{key}": value for part, file in files.items() for key, value in _part(row, part, file).items()
-        }
-        source = ", ".join(map(str, files.values())) if isinstance(weights, Mapping) else str(weights)
-        return _filled(row, state, source, tuple(files.values()))
+        parts = {part: _part_state(row, part, file) for part, file in files.items()}
+        state = {f"{part}.{key}": value for part, tensors in parts.items() for key, value in tensors.items()}
+        return _filled(row, state, ", ".join(map(str, files.values())), tuple(files.values()))
     path = Path(weights)
     if not path.exists():
         raise WeightsError(
@@ -187,33 +180,44 @@ def _filled(row: ModelRow, state: State, source: str, files: tuple[Path, ...]) -
     network = _skeleton(row)
     fitted = fit(state, network.state_dict())
     if fitted.differences:
-        raise WeightsError(f"{source}: {_misfit(row, state, fitted)}")
+        raise WeightsError(_whose(row, state, fitted) or f"{source} does not fit {row.name}: {fitted.describe()}")
     check_finite(fitted.state, source)
     network.load_state_dict(fitted.state, assign=True)
     return _adapter(row, network, source, files)
 
 
+def _fill(network: nn.Module, weights: Weights, name: str) -> None:
+    """Load a checkpoint into a user's network."""
+    if isinstance(weights, Mapping):
+        raise UsageError(f"{name} takes one checkpoint file; got several")
+    fitted = fit(read_state(Path(weights)), network.state_dict())
+    if fitted.differences:
+        raise WeightsError(f"{weights} does not fit {name}: {fitted.describe()}")
+    check_finite(fitted.state, str(weights))
+    network.load_state_dict(fitted.state)
+
+
 def _skeleton(row: ModelRow) -> nn.Module:
-    """The row's network without values where drawing them would take long."""
-    with torch.random.fork_rng(devices=[]), torch.device("cpu" if row.asset else "meta"):
-        return _network(row, row.options)
+    """The row's network without memory or values."""
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        return _network(row)
 
 
-def _misfit(row: ModelRow, state: State, fitted: Fit) -> str:
-    """Why the tensors do not fit, and whose they are if that is known."""
+def _whose(row: ModelRow, state: State, fitted: Fit) -> str | None:
+    """Which model's weights these are, in a sentence; None if they fit none."""
     for other in MODELS:
-        if other.name in (row.name, row.full_name) or other.canonical:
+        if other.canonical:
             continue
         network = _skeleton(other)
         if not fit(state, network.state_dict()).differences:
-            same = other.architecture == row.architecture and other.asset is None and row.asset is None
-            whose = f"a {_BACKBONES[other.options['encoder']]} backbone" if same else other.name
+            sisters = other.architecture == row.architecture and other.asset is None and row.asset is None
+            whose = f"a {_BACKBONES[other.options['encoder']]} backbone" if sisters else other.name
             return f"weights are for {whose} ({fitted.differences} keys differ); use --model {other.name}"
-        for part, file in other.parts.items():
+        for part in other.parts:
             if not fit(state, network.get_submodule(part).state_dict()).differences:
-                all_files = ", ".join(other.parts.values())
-                return f"weights are for one stream of {other.name} (such as {file}); pass the folder with {all_files}"
-    return f"the weights do not fit {row.name}: {fitted.describe()}"
+                needed = ", ".join(other.parts.values())
+                return f"weights are for one of the streams of {other.name}; pass the folder that holds {needed}"
+    return None
 
 
 def _part_files(row: ModelRow, weights: Weights) -> dict[str, Path]:
@@ -234,51 +238,10 @@ def _part_files(row: ModelRow, weights: Weights) -> dict[str, Path]:
     return {part: given[part] for part in row.parts}
 
 
-def _part(row: ModelRow, part: str, file: Path) -> State:
+def _part_state(row: ModelRow, part: str, file: Path) -> State:
     """One part's tensors under its own names."""
     state = read_state(file)
     fitted = fit(state, _skeleton(row).get_submodule(part).state_dict())
     if fitted.differences:
-        raise WeightsError(f"{file}: the weights do not fit {part} of {row.name}: {fitted.describe()}")
+        raise WeightsError(f"{file} does not fit {part} of {row.name}: {fitted.describe()}")
     return fitted.state
-
-
-def _user_model(name: str, weights: Weights | None) -> SaliencyModel:
-    """A model from a user's file."""
-    found = _USER_MODEL.fullmatch(name)
-    file, function = (Path(found["file"]), found["function"]) if found else (Path(name), "")
-    if not function:
-        raise UsageError(f"{name}: name the function that returns the model, as in --model {file}:build")
-    made = _call(file, function)
-    if isinstance(made, nn.Module) and not isinstance(made, SaliencyModel):
-        made = wrap(made, name=f"{file.stem}.{function}")
-    if not isinstance(made, SaliencyModel):
-        raise UsageError(f"{name} returned {type(made).__name__}; return a torch module or what rgbdsod.wrap returns")
-    if weights is not None:
-        fitted = fit(read_state(Path(str(weights))), made.network.state_dict())
-        if fitted.differences:
-            raise WeightsError(f"{weights}: the weights do not fit {name}: {fitted.describe()}")
-        check_finite(fitted.state, str(weights))
-        made.network.load_state_dict(fitted.state)
-    return made
-
-
-def _call(file: Path, function: str) -> Any:
-    """What a function in a file returns; the file is run as a module of its own."""
-    if not file.is_file():
-        raise UsageError(f"no file {file}; --model takes a name of `rgbdsod list models` or FILE.py:function")
-    spec = importlib.util.spec_from_file_location(f"rgbdsod_user_{file.stem}", file)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{file} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses and pickles of the file look their module up
-    try:
-        spec.loader.exec_module(module)
-        make = getattr(module, function, None)
-        if not callable(make):
-            raise UsageError(f'{file} has no function "{function}"')
-        return make()
-    except RgbdsodError:
-        raise
-    except Exception as error:  # whatever the user's code raises
-        raise UsageError(f"{file}:{function} failed: {type(error).__name__}: {error}") from error
