@@ -1,1 +1,4 @@
-__all__: list[str] = []
+from .write import Format as Format
+from .write import report as report
+
+__all__ = ["Format", "report"]

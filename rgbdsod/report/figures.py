@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from rgbdsod.report.svg import ATTACKED, CLEAN, MUTED, RULE, RUNS, page_style, to_svg
+from rgbdsod.report.svg import ATTACKED, CLEAN, MUTED, RULE, RUNS, colour_of, page_style, to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ Line: TypeAlias = tuple[Sequence[float], Sequence[float]]
 _LABELLED = 40  # more images than this have no room for their ids below the axis
 
 
-def curves(prefix: str, title: str, lines: Mapping[str, Line], *, x: str, y: str, dashed: Sequence[str] = ()) -> str:
+def curves(prefix: str, title: str, lines: Mapping[str, Line], *, x: str, y: str) -> str:
     """Curves over [0, 1], one colour a name ("clean" and "attacked" have their own).
 
     Args:
@@ -23,13 +23,11 @@ def curves(prefix: str, title: str, lines: Mapping[str, Line], *, x: str, y: str
         title: read aloud instead of the picture.
         lines: by name.
         x, y: axis labels.
-        dashed: names to draw dashed.
     """
     with page_style():
         figure, axes = _axes(3.6, 3.3)
-        for (name, line), colour in zip(lines.items(), _colours(lines), strict=True):
-            style = (0, (4, 2)) if name in dashed else "-"
-            axes.plot(*line, color=colour, linestyle=style, solid_capstyle="round")
+        for line, colour in zip(lines.values(), _colours(lines), strict=True):
+            axes.plot(*line, color=colour, solid_capstyle="round")
         axes.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.02))
         axes.set_aspect("equal", adjustable="box")
         return to_svg(figure, prefix, title)
@@ -62,15 +60,32 @@ def damage(prefix: str, title: str, ids: Sequence[str], clean: Sequence[float], 
         return to_svg(figure, prefix, title)
 
 
-def history(prefix: str, title: str, lines: Mapping[str, Line], *, y: str, x: str = "epoch") -> str:
-    """Values over the course of a training, one colour a name."""
+def history(
+    prefix: str, title: str, lines: Mapping[str, Line], *, x: str, y: str, labels: Sequence[str] | None = None
+) -> str:
+    """Values over the course of something, one colour a name.
+
+    Args:
+        prefix: makes element ids unique.
+        title: read aloud instead of the picture.
+        lines: by name.
+        x, y: axis labels.
+        labels: of the places 0, 1, ... on the x axis, where those are no numbers.
+    """
     with page_style():
-        figure, axes = _axes(5.0, 2.9)
-        for (_, line), colour in zip(lines.items(), _colours(lines), strict=True):
+        figure, axes = _axes(5.2, 3.0)
+        for line, colour in zip(lines.values(), _colours(lines), strict=True):
             axes.plot(*line, color=colour, marker="o" if len(line[0]) < 30 else None, markersize=3)
         axes.set(xlabel=x, ylabel=y)
+        if labels is not None:
+            axes.set_xticks(range(len(labels)), labels)
         axes.margins(x=0.02)
         return to_svg(figure, prefix, title)
+
+
+def variable(name: str, place: int) -> str:
+    """The page's colour variable of a line: "clean" and "attacked" have their own, others go by their place."""
+    return name if name in ("clean", "attacked") else f"run-{place % len(RUNS) + 1}"
 
 
 def _axes(width: float, height: float) -> "tuple[Figure, Axes]":
@@ -83,8 +98,7 @@ def _axes(width: float, height: float) -> "tuple[Figure, Axes]":
 
 
 def _colours(lines: Mapping[str, Line]) -> list[str]:
-    fixed = {"clean": CLEAN, "attacked": ATTACKED}
-    return [fixed.get(name, RUNS[i % len(RUNS)]) for i, name in enumerate(lines)]
+    return [colour_of(variable(name, place)) for place, name in enumerate(lines)]
 
 
 def _short(name: str, limit: int = 18) -> str:

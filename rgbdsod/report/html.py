@@ -34,5 +34,5 @@ def _parts(section: Section) -> list[tuple[str, str]]:
     parts = [("result", "Result")] if section.headlines or section.tables else []
     parts += [(f"figures-{i}", group.title) for i, group in enumerate(section.figures, start=1)]
     parts += [("images", "Images")] if section.gallery else []
-    parts += [("table", "Numbers per image")] if section.images else []
+    parts += [("rows", section.rows.title)] if section.rows else []
     return [*parts, ("record", "Record")]

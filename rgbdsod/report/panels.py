@@ -17,12 +17,13 @@ DEPTH_COLOURS = "magma"
 
 def unit(image: NDArray[np.unsignedinteger]) -> NDArray[np.float64]:
     """An image of 8 or 16 bit as numbers in [0, 1], on the full range of its type."""
-    return image.astype(np.float64) / np.iinfo(image.dtype).max
+    top = float(np.iinfo(image.dtype).max)
+    return np.asarray(image.astype(np.float64) / top)
 
 
 def grey(image: Floats) -> Bytes:
     """Numbers in [0, 1], any shape, as 8-bit levels."""
-    return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(image, 0.0, 1.0) * 255.0), dtype=np.uint8)
 
 
 def difference(adversarial: Floats, clean: Floats, gain: float = GAIN) -> Bytes:

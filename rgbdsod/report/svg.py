@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,6 +17,7 @@ _VARIABLES = {
     INK: "ink", MUTED: "muted", RULE: "rule", CLEAN: "clean", ATTACKED: "attacked", PAPER: "paper",
     **{colour: f"run-{i + 1}" for i, colour in enumerate(RUNS)},
 }  # fmt: skip
+_COLOURS = {variable: colour for colour, variable in _VARIABLES.items()}
 _STYLE = {
     "svg.fonttype": "none",  # text stays text: it can be searched, read aloud, and takes the page's font
     "font.size": 9.0,
@@ -37,12 +38,18 @@ _STYLE = {
 }
 
 
+def colour_of(variable: str) -> str:
+    """The colour that stands for one of the page's variables ("run-1")."""
+    return _COLOURS[variable]
+
+
 @contextmanager
 def page_style() -> Iterator[None]:
     """Within it, new figures wear the page's style; the caller's matplotlib settings are untouched."""
     from matplotlib import rc_context, rcParamsDefault
 
-    with rc_context({k: v for k, v in rcParamsDefault.items() if not k.startswith("backend")} | _STYLE):
+    settings: dict[Any, Any] = {key: value for key, value in rcParamsDefault.items() if not key.startswith("backend")}
+    with rc_context(settings | _STYLE):
         yield
 
 

@@ -1,27 +1,15 @@
-"""Tables as CSV (full precision), Markdown and LaTeX (as printed)."""
+"""Tables as Markdown and LaTeX."""
 
-import csv
 from collections.abc import Iterable
-from io import StringIO
 
 from rgbdsod.report.tables import GAP, MINUS, Better, Row, Table, print_cell
 
 _TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", GAP: "--", MINUS: "$-$", "≤": r"$\leq$", "\N{MULTIPLICATION SIGN}": r"$\times$",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", GAP: "--", MINUS: "$-$", "≤": r"$\leq$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{INFINITY}": r"$\infty$", "β": r"$\beta$", "²": "$^2$", "±": r"$\pm$",
 }  # fmt: skip
 _TEX_ARROWS = (r" $\uparrow$", r" $\downarrow$")
-
-
-def to_csv(tables: Iterable[Table]) -> str:
-    """One CSV document; each row begins with its table's title, so that several tables stay one document."""
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for table in tables:
-        writer.writerow(["table", *(column.label for column in table.columns), "better"])
-        for row in table.rows:
-            writer.writerow([table.title, *("" if cell is None else cell for cell in row.cells), row.better])
-    return text.getvalue()
 
 
 def to_markdown(tables: Iterable[Table]) -> str:

@@ -39,7 +39,6 @@ class Key:
 
     name: str
     colour: str
-    dashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ class Section:
     tables: tuple[Table, ...] = ()
     figures: tuple[FigureGroup, ...] = ()
     gallery: Gallery | None = None
-    images: Table | None = None
+    rows: Table | None = None
     record: tuple[Block, ...] = ()
 
 

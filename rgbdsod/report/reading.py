@@ -1,0 +1,168 @@
+"""A run folder as it lies on disk, read and checked once."""
+
+import csv
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rgbdsod.errors import DataError
+
+_SCHEMA = "rgbdsod.run/1"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left.
+
+    Args:
+        path: its folder.
+        record: run.json.
+        config: text of config.toml; empty where there is none.
+        metrics: metrics.json; empty for a training that is not finished.
+        rows: the table, one row per image and eps.
+        events: log.jsonl.
+    """
+
+    path: Path
+    record: Mapping[str, Any]
+    config: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    rows: tuple[Mapping[str, Any], ...] = ()
+    events: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def command(self) -> str:
+        """The command that made it: "attack", "evaluate" or "train"."""
+        return str(self.record["command"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether its results are complete."""
+        return self.record.get("status") == "finished"
+
+    @property
+    def repeat(self) -> str:
+        """The command that repeats the run."""
+        return f"rgbdsod {self.command} --config {shlex.quote(str(self.path / 'config.toml'))}"
+
+    def pictures(self, sample_id: str) -> dict[str, Path]:
+        """Stored pictures of an image by name: "rgb", "depth", "adv_depth", "mask", "clean_map", ..."""
+        return {path.stem: path for path in sorted((self.path / "images" / sample_id).glob("*.png"))}
+
+
+def read_run(folder: str | Path) -> Run:
+    """Read a run folder.
+
+    Args:
+        folder: made by `rgbdsod attack`, `evaluate` or `train`.
+
+    Raises:
+        DataError: it is no run folder, is not finished, or a file in it cannot be read.
+    """
+    path = Path(folder)
+    record = _read_record(path)
+    finished = record.get("status") == "finished"
+    if not finished and record["command"] != "train":
+        raise DataError(f"{path} is not finished (status: {record.get('status')}); {_continue(path, record)}")
+    measured = finished and record["command"] != "train"
+    return Run(
+        path=path,
+        record=record,
+        config=_read_text(path / "config.toml"),
+        metrics=_read_json(path / "metrics.json") if measured or (path / "metrics.json").is_file() else {},
+        rows=tuple(_read_table(path)) if measured else (),
+        events=tuple(_read_events(path / "log.jsonl")),
+    )
+
+
+def _continue(path: Path, record: Mapping[str, Any]) -> str:
+    command = (
+        record.get("arguments") or f"rgbdsod {record['command']} --config {shlex.quote(str(path / 'config.toml'))}"
+    )
+    return f"continue it with: {command}"
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise DataError(f"no folder {path}; give the folder of a run, for example one below runs/attack")
+    if not (path / "run.json").is_file():
+        inside = sorted(p.parent.name for p in path.glob("*/run.json")) if path.is_dir() else []
+        hint = f"; did you mean {path / inside[0]}?" if inside else "; rgbdsod attack, evaluate and train make them"
+        raise DataError(f"{path} is not a run folder (no run.json in it){hint}")
+    record = _read_json(path / "run.json")
+    if record.get("schema") != _SCHEMA or not isinstance(record.get("command"), str):
+        raise DataError(
+            f"{path / 'run.json'} has schema {record.get('schema')}, this version reads {_SCHEMA}; "
+            "make the report with the version that made the run"
+        )
+    return record
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; {_again(path)}") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as JSON ({error}); {_again(path)}") from error
+    if not isinstance(document, dict):
+        raise DataError(f"{path} holds a {type(document).__name__}, expected an object; {_again(path)}")
+    return document
+
+
+def _again(path: Path) -> str:
+    return f"copy {path.parent} again, or repeat the run with --restart"
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); {_again(path)}") from error
+
+
+def _read_events(path: Path) -> list[dict[str, Any]]:
+    """The log; a last line that a killed process left half-written is no event."""
+    events = []
+    for line in _read_text(path).splitlines():
+        try:
+            events.append(json.loads(line))
+        except ValueError:
+            continue
+    return [event for event in events if isinstance(event, dict)]
+
+
+def _read_table(path: Path) -> list[dict[str, Any]]:
+    if (path / "samples.parquet").is_file():
+        return _read_parquet(path / "samples.parquet")
+    if not (path / "samples.csv").is_file():
+        raise DataError(f"{path / 'samples.parquet'} is missing (samples.csv too); {_again(path / 'samples.parquet')}")
+    rows = csv.DictReader(_read_text(path / "samples.csv").splitlines())
+    return [{name: _value(name, text) for name, text in row.items()} for row in rows]
+
+
+def _read_parquet(path: Path) -> list[dict[str, Any]]:
+    try:
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise DataError(f"{path} needs pyarrow: pip install 'rgbdsod[parquet]'") from error
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    except (OSError, ValueError) as error:  # pyarrow's own errors derive from ValueError
+        raise DataError(f"{path} cannot be read ({error}); {_again(path)}") from error
+    return rows
+
+
+def _value(name: str, text: str) -> Any:
+    """A cell of a CSV file; ids stay text even where they look like numbers."""
+    if name in ("id", "attack") or text is None:
+        return text
+    if text in ("True", "False", ""):
+        return {"True": True, "False": False, "": None}[text]
+    try:
+        return int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,118 @@
+"""`rgbdsod.report`: a page, or tables, from run folders."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from rgbdsod.errors import DataError, UsageError
+from rgbdsod.report.check import check, read_bounds
+from rgbdsod.report.compare import comparison_tables
+from rgbdsod.report.gallery import Shown
+from rgbdsod.report.html import render
+from rgbdsod.report.pages import build_page
+from rgbdsod.report.panels import GAIN
+from rgbdsod.report.reading import Run, read_run
+from rgbdsod.report.results import tables
+from rgbdsod.report.tables import Table
+from rgbdsod.report.text import to_latex, to_markdown
+from rgbdsod.report.tidy import to_csv
+from rgbdsod.report.training import training_table
+
+Format = Literal["html", "csv", "latex", "md"]
+
+_EVERY = 10**9
+_SUFFIXES: dict[Format, str] = {"html": "html", "csv": "csv", "latex": "tex", "md": "md"}
+
+
+def report(
+    folders: str | Path | Sequence[str | Path],
+    *,
+    format: Format = "html",  # noqa: A002  (the command line's name)
+    compare: bool = False,
+    fail_under: str | Sequence[str] | None = None,
+    out: str | Path | None = None,
+    panels: int | None = 24,
+    gain: float = GAIN,
+) -> Path:
+    """Make a report of finished runs, from their folders alone.
+
+    Args:
+        folders: one run folder, or several, which are compared.
+        format: "html": one self-contained page; "csv": a row per metric, protocol and radius with every digit; "latex"
+            and "md": the page's tables.
+        compare: add a table of every other run against the first, with intervals where the images are the same.
+        fail_under: bounds such as "sm=0.8" (benchmark protocol) or "sm_raw=0.8", under attack where there is one.
+        out: the file; None: `report.<suffix>` in the run's folder, of several `comparison.<suffix>` beside the first.
+        panels: of at most so many images pictures are put into the page, the most damaged ones; None: of all.
+        gain: factor on the difference pictures.
+
+    Returns:
+        The file. It is written before bounds are checked.
+
+    Raises:
+        UsageError: for arguments out of range. DataError: for a folder that holds no finished run, or cannot be read.
+        CheckError: when a bound is missed.
+
+    Example:
+        >>> import rgbdsod as rs
+        >>> rs.report("runs/attack/bbsnet-demo-pgd-depth-5c1e09")  # doctest: +SKIP
+    """
+    paths = [Path(folders)] if isinstance(folders, str | Path) else [Path(folder) for folder in folders]
+    _check_arguments(paths, format, compare, panels, gain)
+    bounds = read_bounds(fail_under)
+    runs = [read_run(path) for path in paths]
+    target = _target(paths, format, out)
+    if format == "html":
+        shown = Shown(count=_EVERY if panels is None else panels, gain=gain)
+        content = render(build_page(runs, target.absolute(), shown, compare=compare))
+    elif format == "csv":
+        content = to_csv(runs)
+    else:
+        content = (to_latex if format == "latex" else to_markdown)(_tables(runs, compare=compare))
+    _write(target, content)
+    check(runs, bounds)
+    return target
+
+
+def _check_arguments(paths: Sequence[Path], format: str, compare: bool, panels: int | None, gain: float) -> None:  # noqa: A002
+    if not paths:
+        raise UsageError("report needs the folder of a run; for example the newest below runs/attack")
+    if format not in get_args(Format):
+        raise UsageError(f'no format "{format}"; there are {", ".join(get_args(Format))}')
+    if compare and len(paths) < 2:
+        raise UsageError("--compare needs two run folders or more; got 1")
+    if panels is not None and panels < 0:
+        raise UsageError(f"panels={panels}: expected a number of images from 0 on, or None for all")
+    if not 0 < gain < float("inf"):
+        raise UsageError(f"gain={gain:g}: expected a number above 0, for example 16")
+
+
+def _target(paths: Sequence[Path], format: Format, out: str | Path | None) -> Path:  # noqa: A002
+    suffix = _SUFFIXES[format]
+    if out is None:
+        return paths[0] / f"report.{suffix}" if len(paths) == 1 else paths[0].parent / f"comparison.{suffix}"
+    if Path(out).is_dir():
+        raise UsageError(f"--out {out} is a folder; name the file, for example {Path(out) / f'report.{suffix}'}")
+    return Path(out)
+
+
+def _tables(runs: Sequence[Run], *, compare: bool) -> list[Table]:
+    """The tables of one run; of several runs their comparison."""
+    measured = [run for run in runs if run.metrics]
+    if len(runs) > 1 and measured:
+        return list(comparison_tables(measured, against=compare))
+    trained = [table for run in runs if not run.metrics and (table := training_table(run)) is not None]
+    return [*(table for run in measured for table in tables(run)), *trained]
+
+
+def _write(path: Path, content: str) -> None:
+    """Write under a temporary name, then rename: a page that is there is whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(content, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise DataError(f"cannot write {path}: {(error.strerror or str(error)).lower()}; use another --out") from error
