@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from natsort import natsorted
 
 from rgbdsod.datasets.dataset import Dataset
 from rgbdsod.datasets.depth import Near
@@ -197,7 +198,7 @@ def _stem_findings(dataset: Dataset) -> Iterator[Finding]:
         return "".join(letter for letter in name.casefold() if letter.isalnum()).lstrip("0")
 
     for _, alike in groupby(sorted(dataset.ids, key=plain), key=plain):
-        names = list(alike)
+        names = natsorted(sorted(alike))
         if len(names) > 1:
             yield Finding("warning", f"ids that are nearly the same, perhaps one image twice: {_some(names)}")
 

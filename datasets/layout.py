@@ -114,7 +114,7 @@ def _splits(folder: Path) -> list[str]:
     if not {"rgb", "depth"} <= set(folders):
         return []
     inside = [{child.name for child in folders[role][0].iterdir() if child.is_dir()} for role in ("rgb", "depth")]
-    return natsorted(inside[0] & inside[1])
+    return natsorted(sorted(inside[0] & inside[1]))
 
 
 def _from_role_folders(folder: Path, split: str | None = None) -> Layout | None:
@@ -169,9 +169,7 @@ def _from_list(path: Path) -> Layout:
             continue
         names = _IMAGE_PATH.findall(line)
         if len(names) not in (2, 3):
-            raise DataError(
-                f'{path} line {number} is "{line.strip()[:60]}"; expected "rgb depth mask", three file names'
-            )
+            raise DataError(f'{path} line {number} is "{line.strip()[:60]}"; expected three files, "rgb depth mask"')
         for role, name in zip(ROLES, names, strict=False):
             file = path.parent / name.strip()
             # The line tells what belongs together, so the depth and the mask go by the name of the RGB.

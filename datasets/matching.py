@@ -45,7 +45,8 @@ def match(layout: Layout, *, masks: Masks = "required", intersect: bool = False)
         )
     roles = [role for role in ROLES if layout.files.get(role.name)]
     found = _by_id(layout, roles)
-    every = natsorted(set().union(*found.values()))
+    # Sorted twice, since "5" and "05" are equal in natural order.
+    every = natsorted(sorted(set().union(*found.values())))
     needed = [role for role in roles if masks == "required" or role.name != "mask"]
     common = [key for key in every if all(key in found[role.name] for role in needed)]
     if not common:
