@@ -50,6 +50,13 @@ def find_layout(path: Path) -> Layout:
         DataError: nothing that can be read lies there.
         UsageError: several data sets lie there and the path does not say which.
     """
+    try:
+        return _find(path)
+    except PermissionError as error:
+        raise DataError(f"{error.filename} cannot be opened: permission denied") from error
+
+
+def _find(path: Path) -> Layout:
     named = _named(path)
     if named is not None:
         return named
@@ -164,7 +171,7 @@ def _from_one_folder(folder: Path) -> Layout | None:
 def _from_list(path: Path) -> Layout:
     """Lines of "rgb depth mask", relative to the list's folder; the mask may be absent."""
     layout = Layout(path, path.parent, {"rgb": [], "depth": [], "mask": []})
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         if not line.strip():
             continue
         names = _IMAGE_PATH.findall(line)
@@ -177,7 +184,9 @@ def _from_list(path: Path) -> Layout:
             if file.is_file():
                 layout.files[role.name].append((stem, file))
             layout.where[role.name] = str(Path(name.strip()).parent)
-    if not layout.files["mask"] and "mask" not in layout.where:
+    if not layout.where:
+        raise DataError(f'{path} names no image; expected lines of three files, "rgb depth mask"')
+    if "mask" not in layout.where:
         del layout.files["mask"]
     return layout
 

@@ -64,7 +64,8 @@ def load_dataset(
         >>> load_dataset("scenes:3@64x96").sizes()
         [(64, 96), (64, 96), (64, 96)]
     """
-    asked = _Wishes(depth_invert, depth_range, depth_unit)
+    limits = None if depth_range is None else (float(depth_range[0]), float(depth_range[1]))
+    asked = _Wishes(depth_invert, limits, depth_unit)
     built_in = _built_in(str(data))
     if built_in is not None:
         if asked != _Wishes():

@@ -43,14 +43,15 @@ def match(layout: Layout, *, masks: Masks = "required", intersect: bool = False)
         raise DataError(
             f"no mask images in {layout.path} (looked for {', '.join(mask.folders)}); masks are needed to measure"
         )
-    roles = [role for role in ROLES if layout.files.get(role.name)]
+    roles = [role for role in ROLES if role.name in ("rgb", "depth") or layout.files.get(role.name)]
     found = _by_id(layout, roles)
     # Sorted twice, since "5" and "05" are equal in natural order.
     every = natsorted(sorted(set().union(*found.values())))
     needed = [role for role in roles if masks == "required" or role.name != "mask"]
     common = [key for key in every if all(key in found[role.name] for role in needed)]
     if not common:
-        examples = "; ".join(f"{role.name} has {', '.join(natsorted(found[role.name])[:3])}" for role in roles)
+        first = {role.name: ", ".join(natsorted(found[role.name])[:3]) or "none" for role in roles}
+        examples = "; ".join(f"{role} has {names}" for role, names in first.items())
         raise DataError(f"no two files in {layout.path} share a name: {examples}; give the files of a sample one stem")
     if not intersect:
         for role in needed:

@@ -63,6 +63,9 @@ def read_settings(*folders: Path) -> FolderSettings:
 
 
 def _settings(fields: dict[str, Any]) -> FolderSettings:
+    for name, value in fields.items():
+        if name != "depth_range" and not isinstance(value, str):
+            raise TypeError(f"{name} is {value!r}; expected text in quotes")
     limits = fields.get("depth_range")
     if isinstance(limits, list):
         low, high = limits

@@ -193,6 +193,7 @@ def test_a_split_inherits_the_description_of_its_role_folders(tmp_path):
         ('depth_unit = "inch"', "depth-unit inch"),
         ('salient = "odd"', 'salient is "odd"'),
         ('group = "("', "rgbdsod.toml: "),
+        ("name = 5", "name is 5; expected text"),
         ('group = "abc"', "with a .group."),
     ],
 )

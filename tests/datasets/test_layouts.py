@@ -113,6 +113,21 @@ def test_a_list_without_masks_and_a_broken_one(tmp_path):
         load_dataset(tmp_path / "x.lst")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "x.lst names no image"),
+        ("RGB/8.jpg depth/8.png GT/1.png", "rgb has none; depth has none; mask has 8"),
+        ("RGB/1.jpg depth/8.png GT/1.png", r"no two files.*depth has none"),
+    ],
+)
+def test_lists_of_files_that_are_not_there(tmp_path, text, words):
+    make_set(tmp_path, ("1",))
+    (tmp_path / "x.lst").write_text(text)
+    with pytest.raises(DataError, match=words):
+        load_dataset(tmp_path / "x.lst")
+
+
 def test_litter_is_ignored_and_strangers_are_listed_once(tmp_path):
     make_set(tmp_path)
     for name in ("Thumbs.db", ".DS_Store", "._1.png"):
