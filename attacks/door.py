@@ -60,7 +60,7 @@ def check_range(name: str, value: Tensor) -> None:
         raise UsageError(f'input "{name}" has shape {tuple(value.shape)}; pass at least one sample, (B,C,H,W)')
     if bool(torch.isnan(value).any()):
         raise UsageError(f'input "{name}" has NaN values; pass images in [0, 1], and mark what was not measured as 0')
-    low, high = (float(bound) for bound in torch.aminmax(value))
+    low, high = (float(bound) for bound in torch.aminmax(value.detach()))
     if low < 0 or high > 1:
         raise UsageError(
             f'input "{name}" has values from {low:.2f} to {high:.2f}; '

