@@ -13,7 +13,7 @@ from rgbdsod.datasets.depth import DepthConvention, Unit
 from rgbdsod.datasets.folder import Folder
 from rgbdsod.datasets.known import DATASETS, find_known
 from rgbdsod.datasets.layout import find_layout
-from rgbdsod.datasets.matching import Masks, match
+from rgbdsod.datasets.matching import Entry, Masks, match
 from rgbdsod.datasets.scenes import Scenes
 from rgbdsod.datasets.settings import read_settings
 from rgbdsod.errors import DataError, UsageError
@@ -75,17 +75,9 @@ def load_dataset(
         return built_in.select(ids, limit)
     layout = find_layout(_existing(str(data)))
     settings = read_settings(layout.path, layout.root)
-    entries = match(layout, masks=masks, intersect=intersect)
-    if ids is not None:
-        places = positions_of(ids, [entry.id for entry in entries], str(data))
-        entries = [entries[place] for place in places]
-    folder = Folder(
-        layout,
-        entries[: checked_limit(limit)],
-        convention=asked.over(settings.convention),
-        settings=settings,
-        resize_depth=resize_depth,
-    )
+    entries = _chosen(match(layout, masks=masks, intersect=intersect), ids, limit, str(data))
+    convention = asked.over(settings.convention)
+    folder = Folder(layout, entries, convention=convention, settings=settings, resize_depth=resize_depth)
     if check:
         folder.warnings += look_over(folder)
     return folder
@@ -109,6 +101,13 @@ class _Wishes:
         elif unit == "mm" and base.unit != "mm":
             near = "dark"  # millimetres are distances
         return DepthConvention(near, base.value_range if self.value_range is None else self.value_range, unit)
+
+
+def _chosen(entries: list[Entry], ids: Sequence[str] | None, limit: int | None, name: str) -> list[Entry]:
+    """The entries that were asked for, so that nothing else is looked at."""
+    if ids is not None:
+        entries = [entries[place] for place in positions_of(ids, [entry.id for entry in entries], name)]
+    return entries[: checked_limit(limit)]
 
 
 def _built_in(name: str) -> Dataset | None:
