@@ -48,8 +48,11 @@ class Paper:
 
     @property
     def url(self) -> str:
-        """Its page on arXiv."""
-        return f"https://arxiv.org/abs/{self.arxiv}"
+        """Its page on arXiv; empty if it has none."""
+        return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else ""
+
+
+UNPUBLISHED = Paper("unpublished", "unpublished", "")
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ class ModelRow:
 
     Args:
         name: what a user types.
-        architecture: "bbsnet", "jldcf" or "d3net".
-        builder: "module:function" that builds the network.
+        architecture: "bbsnet", "jldcf", "d3net", or a plug-in's own.
+        builder: "module:function" that builds the network; a plug-in file writes f"{__name__}:build".
         inputs: preprocessing of each input, in the order of the network's arguments.
         size: height and width that the network works at.
         multiple: height and width must be multiples of this.
@@ -69,6 +72,7 @@ class ModelRow:
         training: what they were trained on.
         options: arguments of the builder, so that weights and architecture cannot drift apart.
         encoders: the encoders a user may ask for with `encoder=`, by the name of the row that has it.
+        pretrained: the builder loads weights itself, so that none need be given.
         parts: checkpoint files by the submodule that each fills, where one model has several.
         align_corners: how final logits are enlarged.
         probability: the network's "final" is a probability.
@@ -81,13 +85,14 @@ class ModelRow:
     builder: str
     inputs: Mapping[str, InputSpec]
     size: tuple[int, int]
-    multiple: int
-    fusion: str
-    paper: Paper
-    licence: str
-    training: str
+    multiple: int = 1
+    fusion: str = ""
+    paper: Paper = UNPUBLISHED
+    licence: str = ""
+    training: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     encoders: Mapping[str, str] = field(default_factory=dict)
+    pretrained: bool = False
     parts: Mapping[str, str] = field(default_factory=dict)
     align_corners: bool = False
     probability: bool = False
@@ -98,6 +103,11 @@ class ModelRow:
     def full_name(self) -> str:
         """The name that results carry: `bbsnet.demo` also for the short form `bbsnet`."""
         return self.canonical or self.name
+
+    @property
+    def own(self) -> bool:
+        """Whether the network is one of this package, not a plug-in's."""
+        return self.builder.startswith("rgbdsod.models.")
 
     @property
     def asset_file(self) -> Path | None:

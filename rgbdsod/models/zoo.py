@@ -89,26 +89,26 @@ def build_model(
         if seed is not None:
             torch.manual_seed(seed)
         network = _network(row)
-    return _adapter(row, network, "untrained").to(resolve_device(device))
+    return _adapter(row, network, "its builder" if row.pretrained else "untrained").to(resolve_device(device))
 
 
 def _row(name: str, fusion: str | None, encoder: str | None) -> ModelRow:
     """The row of a name, with the encoder that is asked for."""
     row = MODELS[name]
     if fusion not in (None, row.fusion):
-        raise UsageError(f'{row.name} has fusion "{row.fusion}", as published; got "{fusion}"')
+        raise UsageError(f'{row.name} has fusion "{row.fusion or "its own"}" only; got "{fusion}"')
     if encoder is None or encoder == row.options.get("encoder"):
         return row
     if encoder in row.encoders:
         return MODELS[row.encoders[encoder]]
     if row.asset is None:
-        raise UsageError(f'{row.name} exists with encoder {", ".join(row.encoders)}; got "{encoder}"')
+        raise UsageError(f'{row.name} exists with encoder {", ".join(row.encoders) or "its own"}; got "{encoder}"')
     options = {**row.options, "encoder": encoder}
     return replace(row, name=f"{row.architecture}-{encoder}", canonical="", options=options, asset=None)
 
 
 def _network(row: ModelRow) -> nn.Module:
-    module, function = row.builder.split(":")
+    module, _, function = row.builder.rpartition(":")
     network: nn.Module = getattr(import_module(module), function)(**row.options)
     return network
 
@@ -123,7 +123,7 @@ def _adapter(row: ModelRow, network: nn.Module, source: str, files: tuple[Path, 
         bytes=sum(file.stat().st_size for file in files) if files else None,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         fusion=row.fusion,
-        paper=row.paper,
+        paper=row.paper if row.paper.arxiv else None,
         licence=row.licence if source == "built in" else "",
         note=row.note if source == "built in" else "",
     )
@@ -198,15 +198,15 @@ def _fill(network: nn.Module, weights: Weights, name: str) -> None:
 
 
 def _skeleton(row: ModelRow) -> nn.Module:
-    """The row's network without memory or values."""
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+    """The row's network, to be filled; without memory where all of its values are known to be in its state dict."""
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if row.own else "cpu"):
         return _network(row)
 
 
 def _whose(row: ModelRow, state: State, fitted: Fit) -> str | None:
     """Which model's weights these are, in a sentence; None if they fit none."""
     for other in MODELS:
-        if other.canonical:
+        if other.canonical or not other.own:
             continue
         network = _skeleton(other)
         if not fit(state, network.state_dict()).differences:

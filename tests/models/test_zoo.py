@@ -1,5 +1,6 @@
 """Models by name, with built-in weights, a user's checkpoint, or a user's own network."""
 
+import importlib.util
 import json
 import sys
 from collections.abc import Iterator
@@ -12,11 +13,12 @@ from models_official_golden import load_fill
 from torch import Tensor, nn
 
 from rgbdsod.errors import DeviceError, UsageError, WeightsError
-from rgbdsod.models import table
+from rgbdsod.models import table, zoo
 from rgbdsod.models.checkpoint import save_asset
 from rgbdsod.models.device import available_devices, resolve_device
-from rgbdsod.models.table import MODELS
+from rgbdsod.models.table import MODELS, InputSpec, ModelRow
 from rgbdsod.models.zoo import build_model, load_model, training_loss
+from rgbdsod.registry import Table
 
 
 def hollow(network: nn.Module, prefix: str = "") -> dict[str, Tensor]:
@@ -67,7 +69,7 @@ def test_encoders_and_fusion() -> None:
         'jldcf.paper exists with encoder resnet101, resnet50, vgg16, densenet161; got "vgg19"'
     )
     assert "jldcf.paper-vgg16 exists with encoder vgg16" in failure("jldcf.paper-vgg16", encoder="resnet50")
-    assert failure("bbsnet", fusion="early") == 'bbsnet has fusion "multistage", as published; got "early"'
+    assert failure("bbsnet", fusion="early") == 'bbsnet has fusion "multistage" only; got "early"'
     assert build_model("d3net", fusion="early", device="cpu").card.fusion == "early"
     assert "pass weights=FILE, trained for encoder resnet18" in failure("jldcf", encoder="resnet18")
     other = build_model("jldcf", encoder="resnet14t", device="cpu")
@@ -305,6 +307,24 @@ def test_mistakes_in_a_users_file_are_explained(user_file: Path) -> None:
     user_file.write_text("def build(:\n")
     assert "SyntaxError" in failure(f"{user_file}:build")
     assert "rgbdsod_user_none" not in sys.modules
+
+
+def test_a_plug_in_adds_a_row(user_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(zoo, "MODELS", Table("model", MODELS))
+    spec = importlib.util.spec_from_file_location("plugin /with a.path", user_file)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    spec.loader.exec_module(module)
+    inputs = {"rgb": InputSpec(3), "depth": InputSpec(1)}
+    zoo.MODELS.add(ModelRow("mine", "mine", f"{module.__name__}:plain", inputs, (16, 16)))
+    model = load_model("mine", device="cpu")
+    assert (model.name, model.card.source, model.card.paper) == ("mine", "untrained", None)
+    path = tmp_path / "w.pth"
+    torch.save(hollow(model.network), path)
+    assert not any(p.any() for p in load_model("mine", weights=path, device="cpu").parameters())
+    torch.save({"a": torch.zeros(1)}, path)
+    assert "does not fit mine: 2 of 2 keys are missing" in failure("mine", weights=path)
 
 
 # Devices
