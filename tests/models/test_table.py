@@ -54,7 +54,7 @@ def test_numbers_fit_the_channels(row: ModelRow) -> None:
 def test_published_preprocessing() -> None:
     assert [spec.resize for spec in MODELS["bbsnet.paper"].inputs.values()] == ["antialias", "antialias"]
     assert [spec.resize for spec in MODELS["d3net.paper"].inputs.values()] == ["bilinear", "nearest"]
-    assert MODELS["bbsnet.paper"].size, MODELS["d3net.paper"].size == ((352, 352), (224, 224))
+    assert (MODELS["bbsnet.paper"].size, MODELS["d3net.paper"].size) == ((352, 352), (224, 224))
     jldcf = MODELS["jldcf.paper-vgg16"]
     assert (jldcf.inputs["depth"].near, jldcf.inputs["depth"].repeat, jldcf.size) == ("dark", 3, (320, 320))
     assert [MODELS[f"{name}.paper"].align_corners for name in ("bbsnet", "jldcf", "d3net")] == [False, True, False]
