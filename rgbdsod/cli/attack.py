@@ -1,0 +1,199 @@
+"""`rgbdsod attack`: make adversarial examples, measure before and after."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Context, Option
+
+from rgbdsod.attacks.table import ATTACKS, MAP_OBJECTIVES
+from rgbdsod.cli import options
+from rgbdsod.cli.layers import refuse_unknown
+from rgbdsod.cli.plan import show_plan
+from rgbdsod.cli.screen import Screen
+from rgbdsod.cli.sources import (
+    batch_size,
+    describe_model,
+    given,
+    known_inputs,
+    open_data,
+    open_model,
+    saved_line,
+    set_deterministic,
+    target,
+)
+from rgbdsod.run.plugins import load_plugins
+
+if TYPE_CHECKING:
+    import torch
+
+    from rgbdsod.run.attack_settings import AttackSettings
+    from rgbdsod.run.attack_task import AttackTask
+    from rgbdsod.run.execute import Target
+
+_SOURCES = ("model", "weights", "fusion", "encoder", "data", "limit", "ids", "depth_invert", "depth_range",
+            "depth_unit", "resize_depth", "intersect", "empty", "plugin")  # fmt: skip
+_OWN = ("steps", "step_size", "restarts")
+_ATTACK = "Attack"
+
+
+def attack(
+    context: Context,
+    model: options.Model = "bbsnet",
+    weights: options.Weights = None,
+    fusion: options.Fusion = None,
+    encoder: options.Encoder = None,
+    data: options.Data = "demo",
+    limit: options.Limit = None,
+    ids: options.Ids = None,
+    depth_invert: options.DepthInvert = None,
+    depth_range: options.DepthRange = None,
+    depth_unit: options.DepthUnit = None,
+    resize_depth: options.ResizeDepth = False,
+    intersect: options.Intersect = False,
+    empty: options.Empty = "count",
+    attack: Annotated[str, Option(help="A name of `list attacks`.", rich_help_panel=_ATTACK)] = "pgd",
+    modality: Annotated[
+        str | None, Option(help="rgb, depth or both (joint); default: both.", rich_help_panel=_ATTACK)
+    ] = None,
+    eps: Annotated[str | None, Option(help="Radius, 8/255; or several: 2/255,4/255.", rich_help_panel=_ATTACK)] = None,
+    eps_rgb: Annotated[str | None, Option(help="Radius of rgb, if another.", rich_help_panel=_ATTACK)] = None,
+    eps_depth: Annotated[str | None, Option(help="Radius of depth, if another.", rich_help_panel=_ATTACK)] = None,
+    norm: Annotated[str, Option(help="linf, l2, l1 or l0.", rich_help_panel=_ATTACK)] = "linf",
+    steps: Annotated[int | None, Option(help="Steps of a restart.", rich_help_panel=_ATTACK)] = None,
+    step_size: Annotated[str | None, Option(help="2/255; default: the norm's own.", rich_help_panel=_ATTACK)] = None,
+    restarts: Annotated[int | None, Option(help="Runs; each image keeps its best.", rich_help_panel=_ATTACK)] = None,
+    objective: Annotated[str, Option(help="A name of `list objectives`.", rich_help_panel=_ATTACK)] = "bce",
+    goal: Annotated[str, Option(help="untargeted, hide or paint.", rich_help_panel=_ATTACK)] = "untargeted",
+    target: Annotated[str | None, Option(help="paint: a picture of the map to show.", rich_help_panel=_ATTACK)] = None,
+    success: Annotated[str | None, Option(help="Fooled means: iou<0.5, ...", rich_help_panel=_ATTACK)] = None,
+    levels: Annotated[int | None, Option(help="255: the attack itself rounds.", rich_help_panel=_ATTACK)] = None,
+    holes: Annotated[str, Option(help="Unmeasured depth: keep or free.", rich_help_panel=_ATTACK)] = "keep",
+    batch: options.Batch = "auto",
+    device: options.Device = "auto",
+    dtype: options.Dtype = "float32",
+    seed: options.Seed = 0,
+    deterministic: options.Deterministic = False,
+    out: options.Out = None,
+    name: options.Name = None,
+    restart: options.Restart = False,
+    config: options.Config = None,
+    set_: options.Set = None,
+    plugin: options.Plugin = None,
+    save_images: options.SaveImages = "auto",
+    save_adversarial: Annotated[
+        bool, Option("--save-adversarial", help="Also the float32 results.", rich_help_panel="Output")
+    ] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    progress: options.Progress = True,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Make adversarial examples, and measure the maps before and after."""
+    run_attack(context.params, context.obj["extra"], context.obj["known"])
+
+
+def run_attack(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]) -> None:
+    """Check everything, then attack.
+
+    Args:
+        flags: the command's parameters by name.
+        extra: settings that are no flags: an attack's own parameters.
+        known: names of the flags.
+    """
+    screen = Screen.of(flags)
+    load_plugins(flags["plugin"] or ())
+    inputs = known_inputs(flags["model"])
+    MAP_OBJECTIVES[flags["objective"]]  # a wrong name is refused before torch is imported
+    settings = _settings(flags, extra, known)
+
+    from rgbdsod.run.attack_settings import AttackPlan
+
+    if inputs is not None:
+        AttackPlan.of(settings, inputs, flags["model"])  # before model and images are read
+    batch = batch_size(flags["batch"])
+    set_deterministic(flags["deterministic"])
+
+    from rgbdsod.run.attack import attack_task
+    from rgbdsod.run.modeling import device_of
+
+    model = open_model(flags)
+    AttackPlan.of(settings, model.inputs, flags["model"])
+    task = attack_task(
+        model, open_data(flags, screen), settings, empty=flags["empty"], save_images=flags["save_images"],
+        save_adversarial=flags["save_adversarial"], given=given(flags, _SOURCES),
+    )  # fmt: skip
+    if flags["dry_run"]:
+        show_plan(screen, task, target(flags))
+    else:
+        _attack(screen, task, target(flags), device_of(model), batch)
+
+
+def _attack(screen: Screen, task: "AttackTask", where: "Target", device: "torch.device", batch: int | None) -> None:
+    from rgbdsod.run.execute import execute
+    from rgbdsod.run.results import AttackResult
+
+    with screen.progress("attack", "images") as advance:
+        outcome = execute(
+            task, target=where, device=device, batch=batch, callback=advance, on_open=lambda: _header(screen, task)
+        )
+    result = AttackResult(outcome)
+    if screen.as_json:
+        screen.document(result.document())
+    else:
+        screen.result(result.summary())
+        screen.result(saved_line(result.folder))
+
+
+def _settings(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]) -> "AttackSettings":
+    """What the flags of the attack say."""
+    from rgbdsod.run.attack_settings import AttackSettings
+    from rgbdsod.run.threats import parse_eps
+
+    takes = ATTACKS[flags["attack"]].parameters()
+    refuse_unknown({key: value for key, value in extra.items() if key not in takes}, [*known, *takes], "attack")
+    whole = None if flags["eps"] is None else parse_eps(flags["eps"])
+    own = {key: parse_eps(flags[f"eps_{key}"], f"--eps-{key}") for key in ("rgb", "depth") if flags[f"eps_{key}"]}
+    modality = flags["modality"]
+    return AttackSettings(
+        attack=flags["attack"],
+        modality=modality or "both",
+        eps=_merge(whole, own, modality),
+        norm=flags["norm"],
+        parameters={**{key: flags[key] for key in _OWN}, **extra},
+        objective=flags["objective"],
+        goal=flags["goal"],
+        target=flags["target"],
+        success=flags["success"],
+        seed=flags["seed"],
+        levels=flags["levels"],
+        holes=flags["holes"],
+        dtype=flags["dtype"],
+    )
+
+
+def _merge(
+    whole: tuple[float, ...] | None, own: dict[str, tuple[float, ...]], modality: str | None
+) -> tuple[float, ...] | dict[str, tuple[float, ...]] | None:
+    """`--eps` for every attacked input, but `--eps-rgb` and `--eps-depth` for theirs."""
+    if not own or whole is None:
+        return own or whole
+    others = [modality] if modality in ("rgb", "depth") else ["rgb", "depth"]
+    return {**dict.fromkeys(others, whole), **own}
+
+
+def _header(screen: Screen, task: "AttackTask") -> None:
+    """What is about to be done."""
+    from rgbdsod.run.modeling import device_of
+    from rgbdsod.run.threats import show_eps
+
+    plan, chosen = task.plan, task.plan.settings
+    radii = {name: ",".join(show_eps(turn[name]) for turn in plan.radii) for name in plan.attacked}
+    what = [f"{name} {radii[name]}" if name in radii else f"{name} untouched" for name in plan.inputs]
+    own = [f"{plan.parameters[key]} {key}" for key in ("steps", "restarts") if (plan.parameters.get(key) or 1) > 1]
+    screen.header(f"model   {describe_model(task.model)}")
+    screen.header(
+        f"data    {task.data.name}   {len(task.data)} images   "
+        f"device {device_of(task.model)}, {chosen.dtype}, seed {chosen.seed}"
+    )
+    screen.header(f"attack  {chosen.attack}   {', '.join([chosen.norm, *what, *own])}")

@@ -1,0 +1,136 @@
+"""`rgbdsod evaluate`: clean metrics of a model, or of ready maps with no model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Context, Option
+
+from rgbdsod.cli import options
+from rgbdsod.cli.layers import refuse_unknown
+from rgbdsod.cli.plan import show_plan
+from rgbdsod.cli.screen import Screen
+from rgbdsod.cli.sources import (
+    batch_size,
+    given,
+    known_inputs,
+    open_data,
+    open_model,
+    saved_line,
+    set_deterministic,
+    split,
+    target,
+)
+from rgbdsod.errors import UsageError
+from rgbdsod.run.plugins import load_plugins
+
+if TYPE_CHECKING:
+    from rgbdsod.run.evaluate import EvaluationTask
+    from rgbdsod.run.execute import Target
+
+_SOURCES = ("model", "weights", "fusion", "encoder", "maps", "data", "limit", "ids", "depth_invert", "depth_range",
+            "depth_unit", "resize_depth", "intersect", "empty", "plugin")  # fmt: skip
+_PROTOCOLS = {"none": "raw", "minmax": "benchmark"}
+
+
+def evaluate(
+    context: Context,
+    model: Annotated[
+        str | None,
+        Option(help="A name of `list models`, or FILE.py:function; default: bbsnet.", rich_help_panel="What"),
+    ] = None,
+    weights: options.Weights = None,
+    fusion: options.Fusion = None,
+    encoder: options.Encoder = None,
+    maps: Annotated[str | None, Option(help="A folder of ready maps, ID.png.", rich_help_panel="What")] = None,
+    data: options.Data = "demo",
+    limit: options.Limit = None,
+    ids: options.Ids = None,
+    depth_invert: options.DepthInvert = None,
+    depth_range: options.DepthRange = None,
+    depth_unit: options.DepthUnit = None,
+    resize_depth: options.ResizeDepth = False,
+    intersect: options.Intersect = False,
+    empty: options.Empty = "count",
+    metrics: Annotated[str | None, Option(help="mae,sm,...; default: all.", rich_help_panel="What")] = None,
+    postprocess: Annotated[
+        str, Option(help="Of the maps, for the table: none, minmax, or both.", rich_help_panel="What")
+    ] = "none,minmax",
+    batch: options.Batch = "auto",
+    device: options.Device = "auto",
+    deterministic: options.Deterministic = False,
+    out: options.Out = None,
+    name: options.Name = None,
+    restart: options.Restart = False,
+    config: options.Config = None,
+    set_: options.Set = None,
+    plugin: options.Plugin = None,
+    save_images: options.SaveImages = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    progress: options.Progress = True,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Measure the maps of a model, or of ready maps."""
+    refuse_unknown(context.obj["extra"], context.obj["known"], "evaluate")
+    run_evaluate(context.params)
+
+
+def run_evaluate(flags: Mapping[str, Any]) -> None:
+    """Check everything, then measure.
+
+    Args:
+        flags: the command's parameters by name.
+    """
+    screen = Screen.of(flags)
+    load_plugins(flags["plugin"] or ())
+    if flags["maps"] is None:
+        flags = {**flags, "model": flags["model"] or "bbsnet"}
+        known_inputs(flags["model"])
+    elif flags["model"] is not None:
+        raise UsageError("--maps DIR needs no model; leave out --model, or --maps")
+    protocols = _protocols(flags["postprocess"])
+    batch = batch_size(flags["batch"])
+    set_deterministic(flags["deterministic"])
+
+    from rgbdsod.run.evaluate import ModelMaps, evaluation_task
+    from rgbdsod.run.readymaps import MapFolder
+
+    source = ModelMaps(open_model(flags)) if flags["maps"] is None else MapFolder(Path(flags["maps"]))
+    task = evaluation_task(
+        source, open_data(flags, screen), metrics=split(flags["metrics"]), empty=flags["empty"],
+        save_images=flags["save_images"], given=given(flags, _SOURCES),
+    )  # fmt: skip
+    if flags["dry_run"]:
+        show_plan(screen, task, target(flags))
+    else:
+        _evaluate(screen, task, target(flags), batch, protocols)
+
+
+def _evaluate(screen: Screen, task: "EvaluationTask", where: "Target", batch: int | None, protocols: list[str]) -> None:
+    from rgbdsod.run.execute import execute
+    from rgbdsod.run.results import EvalResult
+    from rgbdsod.run.tables import evaluation_table
+
+    def head() -> None:
+        screen.header(f"maps    {task.source.name}")
+        screen.header(f"data    {task.data.name}   {len(task.data)} images")
+
+    with screen.progress("evaluate", "images") as advance:
+        outcome = execute(task, target=where, device=task.source.device, batch=batch, callback=advance, on_open=head)
+    result = EvalResult(outcome)
+    if screen.as_json:
+        screen.document(result.document())
+    else:
+        screen.result(evaluation_table(result.metrics, protocols))
+        screen.result(saved_line(result.folder))
+
+
+def _protocols(text: str) -> list[str]:
+    """The columns that `--postprocess` asks for."""
+    wanted = split(text) or []
+    for word in wanted:
+        if word not in _PROTOCOLS:
+            raise UsageError(f'--postprocess "{word}": expected none, minmax, or both with a comma')
+    return [_PROTOCOLS[word] for word in wanted]

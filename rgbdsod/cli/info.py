@@ -1,0 +1,34 @@
+"""`rgbdsod info NAME`: everything known about a model, an attack, a data set or a metric."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from typer import Argument
+
+from rgbdsod.cli import options
+from rgbdsod.cli.screen import Screen
+from rgbdsod.run.catalogue import info as find
+from rgbdsod.run.plugins import load_plugins
+
+
+def info(
+    name: Annotated[str, Argument(help="A name that `rgbdsod list` shows.")],
+    plugin: options.Plugin = None,
+    json: options.Json = False,
+) -> None:
+    """Show parameters with defaults, paper, weights and licence of a name."""
+    screen = Screen(as_json=json)
+    load_plugins(plugin or ())
+    found = find(name)
+    if json:
+        screen.document({"schema": "rgbdsod.info/1", **asdict(found)})
+        return
+    lines = {found.kind: found.name, "summary": found.summary, **found.facts}
+    lines |= {f"--{key.replace('_', '-')}": f"default {_show(value)}" for key, value in found.parameters.items()}
+    width = max(len(key) for key in lines)
+    for key, value in lines.items():
+        screen.result(f"{key.ljust(width)}  {value}")
+
+
+def _show(value: object) -> str:
+    return "chosen by the attack" if value is None else str(value)

@@ -1,0 +1,49 @@
+"""`rgbdsod list`: what there is."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from typer import Argument
+
+from rgbdsod.cli import options
+from rgbdsod.cli.screen import Screen
+from rgbdsod.errors import UsageError
+from rgbdsod.run.catalogue import TABLES, Info, listing
+from rgbdsod.run.plugins import load_plugins
+
+
+def list_(
+    kind: Annotated[str | None, Argument(help="models, attacks, objectives, datasets, metrics, or a wildcard.")] = None,
+    pattern: Annotated[str | None, Argument(help="A wildcard: 'jldcf*'.")] = None,
+    plugin: options.Plugin = None,
+    json: options.Json = False,
+) -> None:
+    """List models, attacks, objectives, data sets and metrics."""
+    screen = Screen(as_json=json)
+    load_plugins(plugin or ())
+    found = _find(kind, pattern)
+    if json:
+        screen.document(
+            {"schema": "rgbdsod.list/1", "kinds": {k: [asdict(item) for item in items] for k, items in found.items()}}
+        )
+        return
+    for name, items in found.items():
+        screen.result(f"{name}")
+        width = max(len(item.name) for item in items)
+        for item in items:
+            screen.result(f"  {item.name.ljust(width)}  {item.summary}")
+
+
+def _find(kind: str | None, pattern: str | None) -> dict[str, list[Info]]:
+    """Rows by kind; a first word that is no kind is a wildcard over all kinds."""
+    kinds = list(TABLES)
+    if kind is not None and f"{kind.rstrip('s')}s" in TABLES:
+        kinds = [f"{kind.rstrip('s')}s"]
+    elif kind is not None and pattern is None:
+        pattern = kind
+    elif kind is not None:
+        raise UsageError(f'no kind "{kind}"; there are {", ".join(TABLES)}')
+    found = {name: items for name in kinds if (items := listing(name, pattern or "*"))}
+    if not found:
+        raise UsageError(f'nothing matches "{pattern}" among {", ".join(kinds)}')
+    return found

@@ -1,0 +1,61 @@
+"""`rgbdsod report`: a page and tables from run folders."""
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Exit, Option
+
+from rgbdsod.cli import options
+from rgbdsod.cli.screen import Screen, say_error
+from rgbdsod.errors import CheckError, DataError, UsageError
+
+
+def report(
+    folders: Annotated[list[str] | None, Argument(help="Run folders.")] = None,
+    latest: Annotated[bool, Option("--latest", help="The run below runs/ that ended last.")] = False,
+    format_: Annotated[str, Option("--format", help="html, csv, latex or md.")] = "html",
+    compare: Annotated[bool, Option("--compare", help="Every other run against the first.")] = False,
+    fail_under: Annotated[
+        list[str] | None, Option(help="METRIC=X, for example sm=0.5: exit code 6 if it is missed.")
+    ] = None,
+    out: Annotated[str | None, Option(help="The file; default: report.html in the run's folder.")] = None,
+    panels: Annotated[int, Option(help="Pictures of at most so many images.")] = 24,
+    gain: Annotated[float, Option(help="Of the difference pictures.")] = 16.0,
+    json: options.Json = False,
+) -> None:
+    """Make a self-contained page, or tables, from run folders."""
+    screen = Screen(as_json=json)
+    paths = _folders(folders or [], latest)
+
+    from rgbdsod.report import report as make_report
+
+    def make(bounds: list[str] | None) -> Path:
+        kind: Any = format_  # checked by the call
+        return make_report(paths, format=kind, compare=compare, fail_under=bounds, out=out, panels=panels, gain=gain)
+
+    file, missed = make(None), None
+    screen.result(str(file))
+    if fail_under:
+        try:
+            make(fail_under)
+        except CheckError as error:
+            missed = str(error)
+    if json:
+        runs = [str(path) for path in paths]
+        screen.document({"schema": "rgbdsod.report/1", "runs": runs, "file": str(file), "missed": missed})
+    if missed:
+        say_error(missed)
+        raise Exit(CheckError.code)
+
+
+def _folders(folders: list[str], latest: bool) -> list[Path]:
+    if bool(folders) == latest:
+        raise UsageError("name the folder of a run, or pass --latest")
+    if folders:
+        return [Path(folder) for folder in folders]
+    records = {path: json_module.loads(path.read_text()) for path in Path("runs").glob("*/*/run.json")}
+    ended = [(record["end"], path) for path, record in records.items() if record.get("end")]
+    if not ended:
+        raise DataError("there is no finished run below runs/; rgbdsod attack makes one")
+    return [max(ended)[1].parent]

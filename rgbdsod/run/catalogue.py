@@ -1,0 +1,157 @@
+"""What there is, by name: models, attacks, data sets, measures. Lists import no torch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from inspect import Parameter
+from typing import Any
+
+from rgbdsod.attacks.table import ATTACKS, MAP_OBJECTIVES, AttackRow, ObjectiveRow
+from rgbdsod.datasets.known import DATASETS, KnownSet
+from rgbdsod.errors import UsageError
+from rgbdsod.metrics.table import METRICS, Metric
+from rgbdsod.models.table import MODELS, ModelRow
+from rgbdsod.registry import Table
+
+TABLES: Mapping[str, Table[Any]] = {
+    "models": MODELS,
+    "attacks": ATTACKS,
+    "objectives": MAP_OBJECTIVES,
+    "datasets": DATASETS,
+    "metrics": METRICS,
+}
+
+
+@dataclass(frozen=True)
+class Info:
+    """One thing that has a name.
+
+    Args:
+        kind: "model", "attack", "objective", "dataset" or "metric".
+        name: what a user types.
+        summary: one line.
+        facts: what is known about it, by name.
+        parameters: an attack's own parameters with their defaults.
+    """
+
+    kind: str
+    name: str
+    summary: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of models that match a shell wildcard."""
+    return MODELS.names(pattern)
+
+
+def list_attacks(pattern: str = "*") -> list[str]:
+    """Names of attacks that match a shell wildcard."""
+    return ATTACKS.names(pattern)
+
+
+def list_datasets(pattern: str = "*") -> list[str]:
+    """Names of data sets that match a shell wildcard: the built-in ones, and the public ones that can be read."""
+    return DATASETS.names(pattern)
+
+
+def listing(kind: str, pattern: str = "*") -> list[Info]:
+    """All rows of a kind that match a wildcard, without what needs torch."""
+    return [_info(row, parameters=False) for row in TABLES[kind] if row.name in TABLES[kind].names(pattern)]
+
+
+def info(name: str) -> Info:
+    """Everything known about a name.
+
+    Args:
+        name: of a model, an attack, an objective, a data set or a measure.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    for table in TABLES.values():
+        if name in table:
+            return _info(table[name], parameters=True)
+    every = [known for table in TABLES.values() for known in table.names()]
+    close = get_close_matches(name, every, n=1, cutoff=0.5)
+    hint = f'; did you mean "{close[0]}"?' if close else ""
+    raise UsageError(f'nothing is called "{name}"{hint} (rgbdsod list)')
+
+
+def _info(row: Any, *, parameters: bool) -> Info:
+    kinds: dict[type, Callable[[Any, bool], Info]] = {
+        ModelRow: _model, AttackRow: _attack, ObjectiveRow: _objective, KnownSet: _dataset, Metric: _metric,
+    }  # fmt: skip
+    return kinds[type(row)](row, parameters)
+
+
+def _model(row: ModelRow, parameters: bool) -> Info:
+    if row.asset is None:
+        summary = f"{row.paper.venue}; bring a checkpoint with --weights FILE"
+    else:
+        summary = f"built in, {row.bytes / 1e6:.1f} MB" if row.bytes else "built in"
+        summary += f"; the architecture of {row.architecture}.paper on a small encoder"
+    facts = {
+        "full name": row.full_name,
+        "architecture": row.architecture,
+        "inputs": ", ".join(row.inputs),
+        "fusion": row.fusion,
+        "size": f"{row.size[0]}x{row.size[1]}",
+        "depth": ", ".join(f"near = {spec.near}" for name, spec in row.inputs.items() if name == "depth"),
+        "encoders": ", ".join(row.encoders),
+        "weights": row.sha256 and f"built in, {row.bytes} bytes, sha256 {row.sha256}",
+        "trained on": row.training,
+        "licence": row.licence,
+        "paper": f"{row.paper.title}, {row.paper.venue}, {row.paper.url}",
+        "note": row.note,
+    }
+    return Info("model", row.name, summary, _known(facts))
+
+
+def _attack(row: AttackRow, parameters: bool) -> Info:
+    own = {}
+    if parameters:
+        own = {name: None if value is Parameter.empty else value for name, value in row.parameters().items()}
+    facts = {
+        "paper": row.paper,
+        "arXiv": row.arxiv and f"https://arxiv.org/abs/{row.arxiv}",
+        "passes": row.passes,
+        "knowledge": row.knowledge,
+        "norms": ", ".join(row.norms),
+    }
+    return Info("attack", row.name, row.summary, _known(facts), own)
+
+
+def _objective(row: ObjectiveRow, parameters: bool) -> Info:
+    return Info("objective", row.name, row.summary, _known({"source": row.source, "ranked by": row.track}))
+
+
+def _dataset(row: KnownSet, parameters: bool) -> Info:
+    count = f"{row.images} images" if row.images else "any number of images"
+    facts = {
+        "also called": ", ".join(row.aliases),
+        "objects": row.objects,
+        "sizes": row.sizes,
+        "depth": row.depth_source,
+        "near": row.near or "differs between copies",
+        "splits": ", ".join(f"{name} {images}" for name, images in row.splits.items()),
+        "licence": row.licence,
+    }
+    where = row.venue if row.built_in else f"{row.venue} {row.year}, pass its folder"
+    return Info("dataset", row.name, f"{count}, {row.kind or 'RGB-D'}; {where}", _known(facts))
+
+
+def _metric(row: Metric, parameters: bool) -> Info:
+    facts = {
+        "title": row.title,
+        "of": row.kind,
+        "better": "up" if row.higher_is_better else "down",
+        "range": f"{row.bounds[0]:g} to {row.bounds[1]:g}",
+        "source": row.source,
+    }
+    return Info("metric", row.name, row.definition, _known(facts))
+
+
+def _known(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if value}

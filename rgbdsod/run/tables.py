@@ -1,0 +1,91 @@
+"""Tables as plain text, for the screen."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rgbdsod.run.definitions import PROTOCOLS, REPORTED, SHOWN, better, title
+from rgbdsod.run.threats import show_eps
+
+_RULES = {"iou<0.5": "IoU below 0.5", "target-iou>=0.5": "IoU with the target of 0.5 or more"}
+
+
+def attack_table(metrics: dict[str, Any], protocol: str = "benchmark") -> str:
+    """Clean, attacked and change of the shown measures; with several eps a row for each.
+
+    Args:
+        metrics: content of an attack's metrics.json.
+        protocol: "benchmark" or "raw".
+    """
+    results = metrics["results"]
+    lines = _one_eps(metrics, results[0], protocol) if len(results) == 1 else _several_eps(metrics, protocol)
+    if metrics["note"]:
+        lines.append(metrics["note"])
+    return "\n".join(lines)
+
+
+def evaluation_table(metrics: dict[str, Any], protocols: Sequence[str] = tuple(PROTOCOLS)) -> str:
+    """All reported measures, one column a protocol.
+
+    Args:
+        metrics: content of an evaluation's metrics.json.
+        protocols: the columns.
+    """
+    names = [name for name in REPORTED if name in metrics["clean"]["benchmark"]["values"]]
+    rows = [
+        [title(name), better(name), *(f"{metrics['clean'][p]['values'][name]:.3f}" for p in protocols)]
+        for name in names
+    ]
+    lines = align([["", "", *protocols], *rows])
+    if metrics["note"]:
+        lines.append(metrics["note"])
+    return "\n".join(lines)
+
+
+def align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table: first column to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def success_text(rule: str) -> str:
+    """A success rule in words."""
+    return _RULES.get(rule, rule)
+
+
+def _one_eps(metrics: dict[str, Any], result: dict[str, Any], protocol: str) -> list[str]:
+    clean, attacked = metrics["clean"][protocol]["values"], result["attacked"][protocol]["values"]
+    rows = [["", "", "clean", "attacked", "change"]]
+    for name in SHOWN:
+        change = attacked[name] - clean[name]
+        rows.append([title(name), better(name), f"{clean[name]:.3f}", f"{attacked[name]:.3f}", f"{change:+.3f}"])
+    rule = success_text(result["success"])
+    return [
+        *align(rows),
+        f"fooled ({rule})   {result['fooled']} of {metrics['images']}   "
+        f"(already so before the attack: {result['fooled_before']})",
+    ]
+
+
+def _several_eps(metrics: dict[str, Any], protocol: str) -> list[str]:
+    titles = [title(name) for name in SHOWN]
+    rows = [["eps", "", *titles, "fooled"]]
+    clean = metrics["clean"][protocol]["values"]
+    first = metrics["results"][0]
+    rows.append(["clean", "", *(f"{clean[name]:.3f}" for name in SHOWN), str(first["fooled_before"])])
+    for result in metrics["results"]:
+        values = result["attacked"][protocol]["values"]
+        rows.append([_radii(result), "", *(f"{values[name]:.3f}" for name in SHOWN), str(result["fooled"])])
+    worst = metrics["worst"][protocol]["values"]
+    rows.append(["worst of each image", "", *(f"{worst[name]:.3f}" for name in SHOWN), str(metrics["worst"]["fooled"])])
+    return [*align(rows), f"fooled: {success_text(first['success'])}, of {metrics['images']} images"]
+
+
+def _radii(result: dict[str, Any]) -> str:
+    radii = {name: budget["eps"] for name, budget in result["budget"].items() if budget["eps"]}
+    if len(set(radii.values())) == 1:
+        return show_eps(next(iter(radii.values())))
+    return ", ".join(f"{name} {show_eps(eps)}" for name, eps in radii.items()) or "0"

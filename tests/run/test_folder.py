@@ -1,0 +1,122 @@
+"""The run folder: its name, what it refuses, what it keeps."""
+
+import errno
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from rgbdsod.errors import DataError, UsageError
+from rgbdsod.run.folder import RunFolder, folder_path
+from rgbdsod.run.store import DiskStore, MemoryStore
+
+SETTINGS = {"model": "tiny", "steps": 20, "eps_depth": [0.1, 0.2]}
+
+
+def open_(path, settings=SETTINGS, **options):
+    return RunFolder.open("attack", settings, title="a", out=path, **options)
+
+
+def test_name_depends_on_settings_weights_and_data_only():
+    def path(settings=SETTINGS, record=None, **options):
+        return folder_path("attack", settings, record or {}, title="tiny-my set-pgd", **options)
+
+    assert path().parts[:2] == ("runs", "attack")
+    assert path().name.startswith("tiny-my-set-pgd-") and len(path().name.rsplit("-", 1)[1]) == 6
+    assert path() == path(dict(reversed(SETTINGS.items())))
+    assert path() == path(record={"device": "cuda", "start": "now"})
+    others = [
+        path({**SETTINGS, "steps": 40}),
+        path(record={"model": {"sha256": "a"}}),
+        path(record={"data": {"fingerprint": "b"}}),
+    ]
+    assert len({path(), *others}) == 4
+    assert path(name="mine") == Path("runs/attack/mine")
+    assert path(out="x") == Path("x")
+
+
+def test_same_settings_continue_and_others_are_refused(tmp_path):
+    first = open_(tmp_path / "run")
+    first.write("samples/a.npz", b"1")
+    assert open_(tmp_path / "run").names("samples") == ["samples/a.npz"]
+    with pytest.raises(UsageError) as error:
+        open_(tmp_path / "run", {**SETTINGS, "steps": 40})
+    assert str(error.value) == "this folder was made with steps=20, now 40; use --restart, or another --out"
+    with pytest.raises(UsageError, match="model=tiny, now nothing; steps=20, now 3"):
+        open_(tmp_path / "run", {"steps": 3, "eps_depth": [0.1, 0.2]})
+    with pytest.raises(UsageError, match="made with data fingerprint="):
+        open_(tmp_path / "run", record={"data": {"fingerprint": "abc"}})
+    with pytest.raises(UsageError, match="made by attack, now train"):
+        RunFolder.open("train", SETTINGS, title="a", out=tmp_path / "run")
+
+
+def test_restart_removes_what_a_run_wrote_and_nothing_else(tmp_path):
+    folder = open_(tmp_path / "run")
+    folder.write("samples/a.npz", b"1")
+    folder.write("report.html", b"1")
+    (tmp_path / "run" / "my notes.txt").write_text("keep")
+    again = open_(tmp_path / "run", {"steps": 1}, restart=True)
+    assert again.names("samples") == []
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"my notes.txt", "run.json", "config.toml"}
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(UsageError, match="is not empty and holds no run of rgbdsod; use another --out"):
+        open_(tmp_path, restart=True)
+    with pytest.raises(UsageError, match="is a file"):
+        open_(tmp_path / "thesis.tex")
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(UsageError, match="run.json cannot be read"):
+        open_(tmp_path)
+
+
+def test_record_and_settings_can_be_read_back(tmp_path):
+    folder = open_(tmp_path / "run", arguments="rgbdsod attack", record={"seed": 3})
+    folder.log("start", images=4)
+    folder.finish()
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (record["status"], record["command"], record["seed"]) == ("finished", "attack", 3)
+    assert record["start"] <= record["end"]
+    assert tomllib.loads((tmp_path / "run" / "config.toml").read_text()) == SETTINGS
+    event = json.loads((tmp_path / "run" / "log.jsonl").read_text())
+    assert (event["event"], event["images"]) == ("start", 4)
+    assert open_(tmp_path / "run").finished
+
+
+def test_files_appear_whole_or_not_at_all(tmp_path, monkeypatch):
+    store = DiskStore(tmp_path / "x")
+    store.write("a/b.bin", b"old")
+
+    def full(self, content):
+        with self.open("wb") as file:
+            file.write(content[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DataError, match="no space left on the disk; free some and give the same command again"):
+        store.write("a/b.bin", b"new")
+    assert store.read("a/b.bin") == b"old"
+    assert [path.name for path in (tmp_path / "x" / "a").iterdir()] == ["b.bin"]
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path):
+    folder = open_(tmp_path / "run")
+    (tmp_path / "run" / "samples").mkdir()
+    (tmp_path / "run" / "samples" / ".piece.npz.123.tmp").write_bytes(b"half")
+    assert folder.names("samples") == []
+    open_(tmp_path / "run")
+    assert not list((tmp_path / "run").rglob("*.tmp"))
+
+
+def test_memory_and_disk_agree(tmp_path):
+    memory, disk = MemoryStore(), DiskStore(tmp_path)
+    for store in (memory, disk):
+        store.write("a/1", b"x")
+        store.write("b", b"y")
+        store.remove("b")
+        store.remove("never there")
+    assert memory.names("a") == disk.names("a") == ["a/1"]
+    memory.copy_to(DiskStore(tmp_path / "copy"))
+    assert (tmp_path / "copy" / "a" / "1").read_bytes() == b"x"

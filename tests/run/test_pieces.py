@@ -1,0 +1,105 @@
+"""Cutting, committing and merging pieces."""
+
+import numpy as np
+import pytest
+import torch
+
+from rgbdsod.errors import DataError, DeviceError
+from rgbdsod.run.pieces import Piece, compute_pieces, cut, merge, pack, stored_pieces, unpack
+from rgbdsod.run.store import MemoryStore
+
+IDS = [f"i{number}" for number in range(7)]
+SIZES = [(4, 4), (4, 4), (6, 4), (4, 4), (6, 4), (4, 4), (4, 4)]
+
+
+def piece_of(indices):
+    ids = [IDS[index] for index in indices]
+    rows = [{"id": image, "turn": turn, "value": index / 3} for index, image in zip(indices, ids, strict=True)
+            for turn in (0, 1)]  # fmt: skip
+    return Piece(ids, rows, {"clean": np.arange(len(ids))[:, None] + np.array([[10, 20]])})
+
+
+def run(store, batch, compute=piece_of):
+    notes, done = [], []
+    compute_pieces(store, IDS, SIZES, batch, compute, note=notes.append, on_done=done.append)
+    return notes, done
+
+
+def test_cut_groups_equal_sizes_and_keeps_order():
+    assert cut(SIZES, 2) == [[0, 1], [2, 4], [3, 5], [6]]
+    assert cut(SIZES, 1) == [[index] for index in range(7)]
+    assert sorted(index for part in cut(SIZES, 3) for index in part) == list(range(7))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 100])
+def test_every_image_once_in_order_whatever_the_batch(batch):
+    store = MemoryStore()
+    _, done = run(store, batch)
+    merged = merge(stored_pieces(store), IDS)
+    assert merged.ids == IDS
+    assert [row["id"] for row in merged.rows] == [image for image in IDS for _ in range(2)]
+    assert [row["turn"] for row in merged.rows] == [0, 1] * 7
+    assert done[0] == 0 and done[-1] == 7 and done == sorted(done)
+
+
+def test_pieces_travel_through_bytes_exactly():
+    piece = piece_of([0, 3])
+    back = unpack(pack(piece))
+    assert (back.ids, back.rows) == (piece.ids, piece.rows)
+    np.testing.assert_array_equal(back.counts["clean"], piece.counts["clean"])
+
+
+def test_finished_images_are_not_computed_again_also_at_another_batch():
+    store = MemoryStore()
+    seen = []
+
+    def fails_later(indices):
+        if len(seen) >= 3:
+            raise KeyboardInterrupt
+        seen.extend(indices)
+        return piece_of(indices)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(store, 2, fails_later)
+    assert seen == [0, 1, 2, 4]
+    again = []
+    run(store, 3, lambda indices: again.extend(indices) or piece_of(indices))
+    assert sorted(again) == [3, 5, 6]
+    assert merge(stored_pieces(store), IDS).ids == IDS
+
+
+def test_missing_and_double_images_are_errors():
+    with pytest.raises(DataError, match="1 of 7 images are missing from this run: i6"):
+        merge([piece_of([0, 1, 3, 5]), piece_of([2, 4])], IDS)
+    with pytest.raises(DataError, match="id i4 is in two pieces of this run; use --restart"):
+        merge([piece_of([2, 4]), piece_of([4])], IDS)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(),
+                                   RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")])  # fmt: skip
+def test_batch_is_halved_when_memory_runs_out(error):
+    def compute(indices):
+        if len(indices) > 1:
+            raise error
+        return piece_of(indices)
+
+    store = MemoryStore()
+    notes, _ = run(store, 4, compute)
+    assert notes == ["out of memory at batch 4; continuing with 2", "out of memory at batch 2; continuing with 1"]
+    assert merge(stored_pieces(store), IDS).ids == IDS
+
+
+def test_one_image_that_does_not_fit_is_a_device_error():
+    def compute(indices):
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(DeviceError, match="out of memory at batch 1"):
+        run(MemoryStore(), 2, compute)
+
+
+def test_other_errors_pass():
+    def compute(indices):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        run(MemoryStore(), 2, compute)
