@@ -146,4 +146,4 @@ def comparison_figures(runs: Sequence[Run]) -> tuple[FigureGroup, ...]:
 def comparison_tables(runs: Sequence[Run], *, against: bool) -> tuple[Table, ...]:
     """All tables of a comparison; `against` adds every other run against the first."""
     tables = [overview(runs, protocol) for protocol in PROTOCOLS]
-    return (*(against_first(runs) if against else ()), *tables)
+    return (*tables, *(against_first(runs) if against else ()))

@@ -62,9 +62,8 @@ def lede(run: Run) -> str:
     if before is not None and after is not None:
         text += f"; the S-measure goes from {print_cell(before)} to {print_cell(after)}"
     if len(found) > 1:
-        return (
-            f"{len(found)} radii were tried; pictures and damage are of the last, {show_radii(last['budget'])}. {text}."
-        )
+        shown = show_radii(last["budget"])
+        return f"{text}. {len(found)} radii were tried; where this page shows one of them, it is the last, {shown}."
     return f"{text}."
 
 
@@ -122,7 +121,7 @@ def _attack_facts(run: Run) -> list[Fact]:
     if not found:
         return []
     last, attack = found[-1], str(run.metrics["attack"])
-    parameters = ", ".join(f"{name.replace('_', ' ')} {_show(value)}" for name, value in last["parameters"].items())
+    parameters = ", ".join(_parameter(name.replace("_", " "), value) for name, value in last["parameters"].items())
     aim = _join(last.get("objective"), last.get("goal"))
     budget, passes = last["budget"], last["passes"]
     allowed = [f"{INPUTS.get(name, name)} {_radius(own)}" for name, own in budget.items() if own["eps"]]
@@ -142,7 +141,7 @@ def _radius(own: Mapping[str, Any]) -> str:
 
 
 def _weights(model: Mapping[str, Any]) -> str:
-    size = f"{model['parameters'] / 1e6:.2f} M parameters" if model.get("parameters") else None
+    size = f"{model['parameters']:,} parameters" if model.get("parameters") else None
     digest = f"sha256 {str(model['sha256'])[:8]}" if model.get("sha256") else None
     return _join(model.get("fusion") and f"{model['fusion']} fusion", size, digest)
 
@@ -179,8 +178,13 @@ def _prefixed(word: str, value: Any) -> str | None:
     return None if value is None else f"{word} {str(value)[:12]}"
 
 
-def _show(value: Any) -> str:
-    return show_eps(value) if isinstance(value, float) else str(value)
+def _parameter(name: str, value: Any) -> str:
+    """An attack's parameter: "20 steps", "step size 2/255", "no random start"."""
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    if isinstance(value, int) and name.endswith("s"):
+        return f"{value} {name if value != 1 else name[:-1]}"
+    return f"{name} {show_eps(value) if isinstance(value, float) else value}"
 
 
 def _join(*parts: Any) -> str:

@@ -156,7 +156,8 @@ def _panels(
             read.cut = max(read.cut, panels.cut_share(*pair, shown.gain))
             which = f"{INPUTS.get(kind, kind)} " if len(attacked) > 1 else ""
             picture = panels.difference(*pair, shown.gain)
-            yield panel(f"diff_{kind}", f"{which}difference, {shown.gain:g}-fold", picture, "difference", after.shape)
+            label = f"{which}difference \N{MULTIPLICATION SIGN}{shown.gain:g}"
+            yield panel(f"diff_{kind}", label, picture, "difference", after.shape)
     maps = {
         "mask": "mask",
         "clean_map": "clean map" if "attacked_map" in pictures else "map",

@@ -9,7 +9,7 @@ from rgbdsod.report.compare import comparison_figures, comparison_tables, labels
 from rgbdsod.report.gallery import Shown, build_gallery
 from rgbdsod.report.graphs import figure_groups, training_groups
 from rgbdsod.report.reading import Run
-from rgbdsod.report.results import headlines, image_table, tables
+from rgbdsod.report.results import headline_note, headlines, image_table, tables
 from rgbdsod.report.training import training_headlines, training_table
 from rgbdsod.report.view import Page, Section
 
@@ -50,6 +50,7 @@ def _section(run: Run, anchor: str, page: Path, shown: Shown) -> Section:
         facts=describe.facts(run),
         notes=(*describe.notes(run), *missing),
         headlines=headlines(run),
+        headline_note=headline_note(run),
         tables=tables(run),
         figures=figure_groups(run, anchor),
         gallery=gallery,

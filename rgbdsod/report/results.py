@@ -44,6 +44,13 @@ def headlines(run: Run) -> tuple[Headline, ...]:
     return (*numbers, fooled)
 
 
+def headline_note(run: Run) -> str:
+    """What the large numbers are."""
+    if not results(run):
+        return "Benchmark protocol."
+    return "Benchmark protocol; in brackets the 95 % interval of the mean change over the images (paired bootstrap)."
+
+
 def _spoken(run: Run, name: str) -> str:
     return f"{SPOKEN.get(name, title(run, name))} {_ARROWS[better(run, name)]}"
 
@@ -55,7 +62,7 @@ def _interval(run: Run, result: Mapping[str, Any], name: str) -> str:
     if interval is None:
         return text
     low, high = (print_cell(interval[end], "change") for end in ("low", "high"))
-    return f"{text} (95 %: {low} to {high})"
+    return f"{text} [{low}, {high}]"
 
 
 def tables(run: Run) -> tuple[Table, ...]:

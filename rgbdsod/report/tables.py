@@ -63,7 +63,7 @@ def print_cell(cell: Cell, kind: Kind = "value", digits: int = 3) -> str:
     if isinstance(cell, str):
         return cell
     if isinstance(cell, int):
-        return f"{cell:+d}".replace("-", MINUS) if kind == "change" else str(cell)
+        return f"{cell:+d}".replace("-", MINUS) if kind == "change" and cell else str(cell)
     text = f"{cell:+.{digits}f}" if kind == "change" else f"{cell:.{digits}f}"
     if float(text) == 0:  # no "-0.000", and no sign on a change that rounds to nothing
         text = text.lstrip("+-")

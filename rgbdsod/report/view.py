@@ -123,6 +123,7 @@ class Section:
     facts: tuple[Fact, ...]
     notes: tuple[str, ...] = ()
     headlines: tuple[Headline, ...] = ()
+    headline_note: str = ""
     tables: tuple[Table, ...] = ()
     figures: tuple[FigureGroup, ...] = ()
     gallery: Gallery | None = None

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -114,5 +115,6 @@ def _write(path: Path, content: str) -> None:
         temporary.write_text(content, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # tidying up must not hide the error
+            temporary.unlink()
         raise DataError(f"cannot write {path}: {(error.strerror or str(error)).lower()}; use another --out") from error

@@ -16,7 +16,7 @@ def _all() -> dict[str, str]:
         "curves": figures.curves("a", 'P & R of "x"', LINES, x="recall", y="precision"),
         "damage": figures.damage("b", "damage", ["one", "two"], [0.9, 0.8], [0.2, 0.7]),
         "many": figures.damage("c", "damage", [str(i) for i in range(90)], [0.9] * 90, [0.2] * 90),
-        "history": figures.history("d", "loss", {"loss": ([1, 2, 3], [3.0, 2.0, 1.0])}, y="loss"),
+        "history": figures.history("d", "loss", {"loss": ([1, 2, 3], [3.0, 2.0, 1.0])}, x="iteration", y="loss"),
     }
 
 

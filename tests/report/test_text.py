@@ -1,12 +1,9 @@
 """Tables as text."""
 
-import csv
-from io import StringIO
-
 import pytest
 
 from rgbdsod.report.tables import GAP, MINUS, Column, Row, Table, print_cell, verdict
-from rgbdsod.report.text import to_csv, to_latex, to_markdown
+from rgbdsod.report.text import to_latex, to_markdown
 
 TABLE = Table(
     "Raw & plain",
@@ -14,13 +11,6 @@ TABLE = Table(
     (Row(("MAE", 0.0412345, 0.2), "down"), Row(("a_b|c", None, -0.25), "up")),
     "maps at 100%",
 )
-
-
-def test_csv_keeps_every_digit_and_reads_back() -> None:
-    rows = list(csv.reader(StringIO(to_csv([TABLE]))))
-    assert rows[0] == ["table", "metric", "clean", "change", "better"]
-    assert rows[1] == ["Raw & plain", "MAE", "0.0412345", "0.2", "down"]
-    assert rows[2] == ["Raw & plain", "a_b|c", "", "-0.25", "up"]
 
 
 def test_markdown() -> None:

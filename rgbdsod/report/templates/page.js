@@ -40,10 +40,10 @@
         const down = head.getAttribute("aria-sort") !== "descending";
         heads.forEach((other) => other.removeAttribute("aria-sort"));
         head.setAttribute("aria-sort", down ? "descending" : "ascending");
-        const value = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
-        const rows = [...body.rows].sort((a, b) => natural.compare(value(a), value(b)));
-        const numeric = head.dataset.kind === "number";
-        if (numeric) rows.sort((a, b) => Number(value(a)) - Number(value(b)));
+        const text = (row) => row.cells[column].textContent;
+        const number = (row) => Number(row.cells[column].dataset.value || -Infinity);
+        const rows = [...body.rows].sort((a, b) =>
+          head.dataset.kind === "text" ? natural.compare(text(a), text(b)) : number(a) - number(b));
         body.append(...(down ? rows.reverse() : rows));
       });
     });
