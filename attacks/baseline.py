@@ -5,7 +5,7 @@ from typing import Literal, Unpack
 from torch import Tensor
 
 from rgbdsod.attacks.budget import Threat
-from rgbdsod.attacks.core import Common, perturb, random_start
+from rgbdsod.attacks.core import Common, at_random, perturb
 from rgbdsod.attacks.norms import Ball
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.randomness import Streams
@@ -40,7 +40,7 @@ def noise(
         raise UsageError(f'no noise "{kind}"; kinds are uniform, sign')
     if draws < 1:
         raise UsageError(f"--draws {draws} tries nothing; pass 1 or more")
-    start = random_start if kind == "uniform" else _edge
+    start = at_random if kind == "uniform" else _edge
     return perturb(problem, inputs, threat, steps=0, restarts=draws, start=start, attack=f"noise-{kind}", **common)
 
 

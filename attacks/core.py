@@ -12,7 +12,7 @@ from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.quantise import quantise
 from rgbdsod.attacks.randomness import Streams
 from rgbdsod.attacks.result import Result
-from rgbdsod.attacks.rules import Ascent, MakeRule, StepSize, step_sizes
+from rgbdsod.attacks.rules import Ascent, MakeRule, Rule, StepSize, step_sizes
 from rgbdsod.attacks.tracker import Tracker
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Callback, Inputs
@@ -43,12 +43,12 @@ class Common(TypedDict, total=False):
     precision: str
 
 
-def clean_start(ball: Ball, streams: Streams) -> Tensor:
+def at_clean(ball: Ball, streams: Streams) -> Tensor:
     """The clean input."""
     return ball.clean
 
 
-def random_start(ball: Ball, streams: Streams) -> Tensor:
+def at_random(ball: Ball, streams: Streams) -> Tensor:
     """A random point of the ball."""
     return ball.start(streams)
 
@@ -66,7 +66,7 @@ def perturb(
     steps: int = 20,
     step_size: StepSize = None,
     restarts: int = 1,
-    start: Start = clean_start,
+    start: Start = at_clean,
     rule: MakeRule = Ascent,
     estimate: Estimate = plain,
     keep: Keep = "best",
@@ -90,19 +90,13 @@ def perturb(
         step_size: one size for all inputs, in units of the [0, 1] input; one for each; or None: the norm's own (Linf
             eps/4, L2 2.5 eps/steps, L1 eps/5).
         restarts: runs from different starts; each sample keeps its best.
-        start: where a restart begins: `clean_start`, `random_start`, or any function of the ball and random streams.
+        start: where a restart begins: `at_clean`, `at_random`, or any function of the ball and random streams.
         rule: how a step is made from a gradient.
         estimate: how values and gradients at a point are found.
         keep: "best": the best point that was looked at. "last": the point that a restart ends on. "unseen": that point
             without the forward pass that looks at it, for training, where the next step does; its loss is NaN.
         attack: the attack's name, on which the random numbers depend.
-        seed: the run's seed.
-        sample_ids: one id per sample, on which its random numbers depend.
-        callback: called with (passes done, passes in all).
-        precision: what the network runs in: "float32", or under autocast "bfloat16" or "float16".
-
-    Returns:
-        The adversarial inputs, with values and passes per sample.
+        seed, sample_ids, callback, precision: see `Common`.
 
     Raises:
         UsageError: inputs, threat or settings do not fit the problem; no gradient reaches an attacked input.
@@ -113,30 +107,43 @@ def perturb(
         problem, inputs, threat, attack=attack, seed=seed, sample_ids=sample_ids, precision=precision
     ) as engine:
         steps = steps if engine.balls else 0
-        looks = steps + (keep != "unseen")
         sizes = step_sizes(step_size, engine.balls, steps)
-        tracker = Tracker()
+        tracker = Tracker(restarts * (steps + (keep != "unseen")), callback)
         for restart in range(restarts):
-            tracker.begin()
             points = {name: start(ball, engine.streams(restart, name)) for name, ball in engine.balls.items()}
-            path = rule(engine.balls, sizes, steps)
-            for step in range(looks):
-                at = path.look(points) if step < steps else points
-                evaluation = estimate(engine, at, step / steps) if step < steps else engine.evaluate(at)
+            tracker.begin()
+            points = _climb(engine, tracker, points, rule(engine.balls, sizes, steps), estimate, steps, keep)
+            if keep == "unseen":
+                tracker.adopt(points)
+            else:
+                evaluation = engine.evaluate(points)
+                tracker.offer(points, evaluation)
                 tracker.note(evaluation)
-                if step == steps or (keep == "best" and at is points and evaluation.faithful):
-                    tracker.offer(points, evaluation)
-                if step < steps:
-                    points = path.step(points, evaluation)
-                if callback is not None:
-                    callback(restart * looks + step + 1, restarts * looks)
-        if keep == "unseen":
-            tracker.adopt(points)
         return conclude(engine, tracker, inputs, steps)
+
+
+def _climb(
+    engine: Engine, tracker: Tracker, points: dict[str, Tensor], path: Rule, estimate: Estimate, steps: int, keep: Keep
+) -> dict[str, Tensor]:
+    """One restart's steps; returns where they end."""
+    for step in range(steps):
+        at = path.look(points)
+        evaluation = estimate(engine, at, step / steps)
+        if keep == "best" and at is points and evaluation.faithful:
+            tracker.offer(points, evaluation)
+        points = path.step(points, evaluation)
+        tracker.note(evaluation)
+    return points
 
 
 def conclude(engine: Engine, tracker: Tracker, inputs: Inputs, steps: int) -> Result:
     """The result of a run: rounded to the budgets' grids where they name one, and re-measured then.
+
+    Args:
+        engine: what the attack ran on.
+        tracker: what it found.
+        inputs: the caller's inputs.
+        steps: steps of a restart.
 
     Raises:
         WeightsError: a value on the way was NaN.
@@ -147,8 +154,9 @@ def conclude(engine: Engine, tracker: Tracker, inputs: Inputs, steps: int) -> Re
     grids = [name for name, ball in engine.balls.items() if ball.budget.levels]
     for name in grids:
         points[name] = quantise(points[name], engine.clean[name], engine.balls[name].budget)
-    if grids or engine.reduced:
-        verdict = engine.verdict(points)
+    exact = engine.in_full_precision()
+    if grids or exact is not engine:
+        verdict = exact.evaluate(points)
         value, fooled = verdict.value, verdict.fooled
     return Result(
         inputs={name: points.get(name, clean) for name, clean in inputs.items()},
@@ -169,6 +177,6 @@ def _check(steps: int, restarts: int, start: Start, keep: Keep) -> None:
         raise UsageError(f"--steps {steps} is too few; pass 1 or more")
     if restarts < 1:
         raise UsageError(f"--restarts {restarts} runs nothing; pass 1 or more")
-    if restarts > 1 and (start is clean_start or keep == "unseen"):
-        reason = "all start from the clean input" if start is clean_start else 'cannot be compared with keep="unseen"'
+    if restarts > 1 and (start is at_clean or keep == "unseen"):
+        reason = "all start from the clean input" if start is at_clean else 'cannot be compared with keep="unseen"'
         raise UsageError(f"--restarts {restarts} {reason}; use 1 restart, or an attack with a random start such as pgd")

@@ -1,9 +1,10 @@
 """The attacked problem at work: frozen, untouched inputs computed once, every pass counted."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -41,6 +42,7 @@ class Engine:
     """Passes through an attacked problem. Made by `Engine.open`, which also freezes the problem's modules.
 
     Attributes:
+        problem: what is attacked, the untouched inputs filled in.
         clean: the attacked inputs, float32 (float64 where they came so).
         balls: what each of them may become.
         forwards, backwards: passes spent on each sample so far, int64 (B,) on the CPU.
@@ -66,13 +68,12 @@ class Engine:
         self.balls: dict[str, Ball] = {name: ball(full[name], budget) for name, budget in attacked.items()}
         self.forwards = torch.zeros(samples, dtype=torch.int64)
         self.backwards = torch.zeros(samples, dtype=torch.int64)
-        self.original = problem
-        self.fixed = {name: value for name, value in full.items() if name not in attacked}
-        self._samples, self._ids = samples, check_ids(sample_ids, samples)
+        self._rows, self._ids = torch.arange(samples), check_ids(sample_ids, samples)
         self._attack, self._seed = attack, seed
+        self._whole = problem
+        self._fixed = {name: value for name, value in full.items() if name not in attacked}
         self._half, self._device = PRECISIONS[precision], next(iter(full.values())).device.type
-        with self._autocast():
-            self.problem = problem.given(self.fixed) if self.fixed else problem
+        self.problem = self._filled()
 
     @classmethod
     @contextmanager
@@ -108,9 +109,33 @@ class Engine:
         """Random numbers of one restart for one input."""
         return Streams(self._seed, self._ids, self._attack, restart, name)
 
+    def part(self, index: Tensor) -> Self:
+        """The engine for some of the samples, or for several copies of each; passes count for the sample they are of.
+
+        Args:
+            index: of samples along the batch; may repeat.
+        """
+        other = copy.copy(self)
+        other.problem, other._whole = self.problem.select(index), self._whole.select(index)
+        other.clean = {name: value[index] for name, value in self.clean.items()}
+        other.balls = {name: ball(other.clean[name], old.budget.select(index)) for name, old in self.balls.items()}
+        other._fixed = {name: value[index] for name, value in self._fixed.items()}
+        other._rows = self._rows[index.cpu()]
+        other._ids = [self._ids[row] for row in index.tolist()]
+        return other
+
+    def in_full_precision(self) -> Self:
+        """The engine without autocast; its passes count like this one's."""
+        if self._half is None:
+            return self
+        other = copy.copy(self)
+        other._half = None
+        other.problem = other._filled()
+        return other
+
     def forward(self, points: Inputs) -> Any:
-        """The problem's outputs, counted. A batch of m copies of the samples counts m passes for each."""
-        self._count(self.forwards, points)
+        """The problem's outputs, counted."""
+        self._count(self.forwards)
         with self._autocast():
             return self.problem.forward(points)
 
@@ -125,7 +150,7 @@ class Engine:
         Raises:
             UsageError: no gradient arrives.
         """
-        self._count(self.backwards, points)
+        self._count(self.backwards)
         scale = _FLOAT16_SCALE if self._half is torch.float16 else 1.0
         if not loss.requires_grad:
             raise _cut(next(iter(points)))
@@ -146,7 +171,7 @@ class Engine:
     def evaluate(self, points: Inputs, progress: float = 1.0) -> Evaluation:
         """One forward pass."""
         outputs = self.forward(points)
-        return self._judge(self.problem, outputs, self._loss(outputs, progress), {})
+        return self._judge(outputs, self._loss(outputs, progress), {})
 
     def gradient(self, points: Inputs, progress: float = 0.0) -> Evaluation:
         """One forward and one backward pass to the attacked inputs."""
@@ -155,22 +180,7 @@ class Engine:
             outputs = self.forward(leaves)
             loss = self._loss(outputs, progress)
             gradients = self.pull(loss, leaves)
-        return self._judge(self.problem, outputs, loss, gradients)
-
-    @torch.no_grad()
-    def verdict(self, points: Inputs) -> Evaluation:
-        """One forward pass in full precision, whatever the attack ran in."""
-        if self._half is None:
-            return self.evaluate(points)
-        self._count(self.forwards, points)
-        problem = self.original.given(self.fixed) if self.fixed else self.original
-        outputs = problem.forward(points)
-        return self._judge(problem, outputs, problem.loss(outputs, 1.0), {})
-
-    @property
-    def reduced(self) -> bool:
-        """Whether the network runs in half precision."""
-        return self._half is not None
+        return self._judge(outputs, loss, gradients)
 
     def check_finite(self, trace: Tensor) -> None:
         """Say where a model broke down; asked once, after the loop, since each question stops the device.
@@ -190,19 +200,25 @@ class Engine:
             )
 
     @torch.no_grad()
-    def _judge(self, problem: Problem, outputs: Any, loss: Tensor, gradients: dict[str, Tensor]) -> Evaluation:
-        value = problem.track(outputs)
-        return Evaluation(loss.detach() if value is None else value, problem.fooled(outputs), gradients)
+    def _judge(self, outputs: Any, loss: Tensor, gradients: dict[str, Tensor]) -> Evaluation:
+        value = self.problem.track(outputs)
+        return Evaluation(loss.detach() if value is None else value, self.problem.fooled(outputs), gradients)
 
     def _loss(self, outputs: Any, progress: float) -> Tensor:
         loss = self.problem.loss(outputs, progress)
-        if loss.ndim != 1 or len(loss) % self._samples:
-            raise UsageError(f"the loss has shape {tuple(loss.shape)}; return one value per sample, ({self._samples},)")
+        if loss.shape != self._rows.shape:
+            raise UsageError(
+                f"the loss has shape {tuple(loss.shape)}; return one value per sample, ({len(self._rows)},)"
+            )
         return loss
 
-    def _count(self, counter: Tensor, points: Inputs) -> None:
-        rows = next(iter(points.values())).shape[0] if points else self._samples
-        counter += rows // self._samples
+    def _count(self, counter: Tensor) -> None:
+        counter.index_add_(0, self._rows, torch.ones_like(self._rows))
+
+    def _filled(self) -> Problem:
+        """The problem with its untouched inputs filled in."""
+        with self._autocast():
+            return self._whole.given(self._fixed) if self._fixed else self._whole
 
     def _autocast(self) -> AbstractContextManager[object]:
         return nullcontext() if self._half is None else torch.autocast(self._device, dtype=self._half)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rgbdsod.attacks.budget import Threat
-from rgbdsod.attacks.core import Common, Keep, clean_start, perturb, random_start
+from rgbdsod.attacks.core import Common, Keep, at_clean, at_random, perturb
 from rgbdsod.attacks.norms import Ball
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.randomness import Streams
@@ -122,7 +122,7 @@ def pgd(
         steps=steps,
         step_size=step_size,
         restarts=restarts,
-        start=_random if random_start else clean_start,
+        start=at_random if random_start else at_clean,
         keep=keep,
         attack="pgd",
         **common,
@@ -165,9 +165,6 @@ def mifgsm(
     return perturb(
         problem, inputs, threat, steps=steps, step_size=size, rule=rule, keep=keep, attack="mifgsm", **common
     )
-
-
-_random = random_start  # `pgd` has a parameter of that name
 
 
 def _reach(ball: Ball) -> Tensor:

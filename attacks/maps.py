@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rgbdsod.attacks.partial import Forward, OnModel, staged, whole
-from rgbdsod.attacks.pixels import Pixels
+from rgbdsod.attacks.pixels import Pixels, signs
 from rgbdsod.attacks.success import parse_success
 from rgbdsod.attacks.table import MAP_OBJECTIVES
 from rgbdsod.errors import UsageError
@@ -60,9 +60,10 @@ class MapProblem(OnModel):
         self._objective, self._ranking = row.load(), MAP_OBJECTIVES[row.track].load() if row.track else None
         self._success = parse_success(success or _SUCCESS[goal])
         self._toward, self._flatten, self._valid = goal != "untargeted", flatten, valid
-        self._truth = masks
-        self._aim = masks if goal == "untargeted" else torch.zeros_like(masks) if target is None else target
-        _check_map("target", self._aim, masks)
+        self._truth, self._truth_sign = masks, signs(masks)
+        aim = masks if goal == "untargeted" else torch.zeros_like(masks) if target is None else target
+        _check_map("target", aim, masks)
+        self._aim, self._aim_sign = aim, signs(aim)
         size = (masks.shape[-2], masks.shape[-1])
         super().__init__(staged(model, size) if isinstance(model, MapModel) else whole(model, inputs, modules))
 
@@ -83,36 +84,41 @@ class MapProblem(OnModel):
 
     def loss(self, outputs: Tensor, progress: float = 0.0) -> Tensor:
         """The objective, away from the truth or towards the target, (B,)."""
-        loss: Tensor = self._signed(self._objective(self._pixels(outputs, self._aim, self._toward, progress)))
+        loss: Tensor = self._signed(self._objective(self._beside_aim(outputs, self._toward, progress)))
         return loss - self._flatten * outputs.flatten(1).std(1) if self._flatten else loss
 
     def track(self, outputs: Tensor) -> Tensor | None:
         """The ranking objective where the raised one cannot rank, (B,)."""
         if self._ranking is None:
             return None
-        return self._signed(self._ranking(self._pixels(outputs, self._aim, self._toward)))
+        return self._signed(self._ranking(self._beside_aim(outputs, self._toward)))
 
     def fooled(self, outputs: Tensor) -> Tensor:
         """Whether the success rule holds, bool (B,)."""
-        return self._success(self._pixels(outputs, self._aim if self._success.on_target else self._truth))
+        beside = self._beside_aim if self._success.on_target else self._beside_truth
+        return self._success(beside(outputs))
 
     def margins(self, outputs: Tensor) -> Tensor:
         """Each pixel's signed logit (B, H*W): positive while it shows the truth (or does not yet show the target)."""
-        return self._signed(self._pixels(outputs, self._aim).margin.flatten(1))
+        return self._signed(self._beside_aim(outputs).margin.flatten(1))
 
     def select(self, index: Tensor) -> Self:
         """The problem for some of the samples."""
-        return self._rows(index, "_truth", "_aim", "_valid")
+        return self._rows(index, "_truth", "_truth_sign", "_aim", "_aim_sign", "_valid")
 
     def _signed(self, value: Tensor) -> Tensor:
         """Raised away from the truth, lowered towards a target."""
         return -value if self._toward else value
 
-    def _pixels(self, logits: Tensor, reference: Tensor, toward: bool = False, progress: float = 0.0) -> Pixels:
-        reference = reference.to(logits)
-        sign = torch.where(reference > 0.5, 1.0, -1.0).to(logits)
-        valid = None if self._valid is None else self._valid.to(logits)
-        return Pixels(logits, reference, sign, valid, toward, progress)
+    def _beside_truth(self, logits: Tensor) -> Pixels:
+        return Pixels(logits, self._truth.to(logits), self._truth_sign.to(logits), self._counted(logits))
+
+    def _beside_aim(self, logits: Tensor, toward: bool = False, progress: float = 0.0) -> Pixels:
+        aim, sign = self._aim.to(logits), self._aim_sign.to(logits)
+        return Pixels(logits, aim, sign, self._counted(logits), toward, progress)
+
+    def _counted(self, logits: Tensor) -> Tensor | None:
+        return None if self._valid is None else self._valid.to(logits)
 
 
 def _check_map(name: str, value: Tensor, like: Tensor | None = None) -> None:

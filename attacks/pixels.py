@@ -64,6 +64,11 @@ class Pixels:
         return self.total(values) / self.valid.flatten(1).sum(1).clamp_min(1)
 
 
+def signs(reference: Tensor) -> Tensor:
+    """A map in [0, 1] as -1 and +1, cut at 0.5."""
+    return torch.where(reference > 0.5, 1.0, -1.0).to(reference)
+
+
 def bce(pixels: Pixels) -> Tensor:
     """Mean binary cross-entropy."""
     return pixels.mean(pixels.error)

@@ -15,10 +15,9 @@ from rgbdsod.errors import UsageError
 
 def _overlap(pixels: Pixels) -> Tensor:
     """Intersection over union of the maps at 0.5; 0 where both are empty."""
-    predicted, wanted = pixels.logits > 0, pixels.sign > 0
-    both = pixels.total((predicted & wanted).to(pixels.logits))
-    either = pixels.total((predicted | wanted).to(pixels.logits))
-    return both / either.clamp_min(1)
+    predicted, wanted = (pixels.logits > 0).to(pixels.logits), (pixels.sign + 1) / 2
+    both = pixels.total(predicted * wanted)
+    return both / (pixels.total(predicted) + pixels.total(wanted) - both).clamp_min(1)
 
 
 def _flipped(pixels: Pixels) -> Tensor:

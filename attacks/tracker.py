@@ -4,13 +4,19 @@ import torch
 from torch import Tensor
 
 from rgbdsod.attacks.engine import Evaluation
-from rgbdsod.types import Inputs
+from rgbdsod.types import Callback, Inputs
 
 
 class Tracker:
-    """Keeps each sample's best point and the values of all points that were looked at."""
+    """Keeps each sample's best point and the values of all points that were looked at.
 
-    def __init__(self) -> None:
+    Args:
+        total: how many points will be looked at.
+        callback: told after each.
+    """
+
+    def __init__(self, total: int = 0, callback: Callback | None = None) -> None:
+        self._done, self._total, self._callback = 0, total, callback
         self._points: dict[str, Tensor] = {}
         self._value: Tensor | None = None
         self._fooled: Tensor | None = None
@@ -21,8 +27,11 @@ class Tracker:
         self._trace.append([])
 
     def note(self, evaluation: Evaluation) -> None:
-        """Write a value into the trace."""
+        """Write a value into the trace, and report that a look is done."""
         self._trace[-1].append(evaluation.value)
+        self._done += 1
+        if self._callback is not None:
+            self._callback(self._done, self._total)
 
     def offer(self, points: Inputs, evaluation: Evaluation) -> None:
         """Keep these points where they are better than the best so far."""

@@ -7,6 +7,7 @@ from attacks_problems import scene, toy
 from torch import nn
 
 from rgbdsod.attacks import ATTACKS, Budget, ClassProblem, MapProblem, fgsm, frozen, mifgsm, noise, perturb, pgd, rfgsm
+from rgbdsod.attacks.engine import Engine
 from rgbdsod.attacks.rules import Ascent
 
 RGB, DEPTH = {"rgb": Budget(eps=4 / 255)}, {"depth": Budget(eps=16 / 255)}
@@ -326,10 +327,8 @@ def test_rules_can_look_ahead_and_estimators_can_replace_the_gradient():
             return {name: value + 0.01 for name, value in points.items()}
 
     def doubled(engine, points, progress):
-        problem = engine.problem
-        engine.problem = problem.select(torch.arange(4).repeat(2))
-        twice = engine.gradient({name: value.repeat(2, 1, 1, 1) for name, value in points.items()}, progress)
-        engine.problem = problem
+        copies = engine.part(torch.arange(4).repeat(2))
+        twice = copies.gradient({name: value.repeat(2, 1, 1, 1) for name, value in points.items()}, progress)
         gradients = {name: value[:4] + value[4:] for name, value in twice.gradients.items()}
         return replace(twice, value=twice.value[:4], fooled=twice.fooled[:4], gradients=gradients)
 
@@ -350,3 +349,35 @@ def test_classes_without_labels_in_the_problem_keep_their_shape():
     for norm in ("linf", "l2", "l1"):
         result = pgd(problem, inputs, {"image": Budget(norm, 0.2)}, steps=5)
         assert (result.loss >= result.start_loss).all()
+
+
+def test_samples_that_are_done_leave_the_engine():
+    """Passes of a part count for its samples alone; its balls and random numbers are theirs."""
+    problem, inputs = toy()
+    radius = torch.tensor([0.1, 0.2, 0.3, 0.4]).view(-1, 1, 1, 1)
+    threat = {"rgb": Budget(eps=radius)}
+    with Engine.open(problem, inputs, threat, attack="pgd", sample_ids=IDS) as engine:
+        whole = engine.gradient(engine.clean)
+        left = engine.part(torch.tensor([3, 1]))
+        part = left.gradient(left.clean)
+        left.evaluate(left.clean)
+        assert torch.allclose(part.gradients["rgb"], whole.gradients["rgb"][[3, 1]], atol=1e-6)
+        assert torch.equal(left.balls["rgb"].upper, engine.balls["rgb"].upper[[3, 1]])
+        start, all_starts = (e.balls["rgb"].start(e.streams(0, "rgb")) for e in (left, engine))
+        assert torch.equal(start, all_starts[[3, 1]])
+        assert engine.forwards.tolist() == [1, 3, 1, 3]
+        assert engine.backwards.tolist() == [1, 2, 1, 2]
+    assert problem.modules[0].encoded["depth"] == 1
+
+
+def test_several_gradients_of_one_pass():
+    """What linearising attacks need: outputs once, then one backward pass for each decision."""
+    network = nn.Linear(6, 3)
+    problem = ClassProblem(lambda x: network(x["image"]), torch.tensor([0, 1]), modules=(network,))
+    with Engine.open(problem, {"image": torch.full((2, 6), 0.5)}, {"image": Budget()}, attack="fab") as engine:
+        leaf = {"image": engine.clean["image"].clone().requires_grad_()}
+        margins = engine.problem.margins(engine.forward(leaf))
+        rows = [engine.pull(margins[:, k].clamp(max=1e3), leaf, again=k < 2)["image"] for k in range(3)]
+        assert torch.allclose(rows[2][0], network.weight[0] - network.weight[2])
+        assert torch.allclose(rows[0][1], network.weight[1] - network.weight[0])
+        assert (engine.forwards.tolist(), engine.backwards.tolist()) == ([1, 1], [3, 3])
