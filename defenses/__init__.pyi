@@ -1,1 +1,3 @@
-__all__: list[str] = []
+from .adversarial_training import AdversarialTraining as AdversarialTraining
+
+__all__ = ["AdversarialTraining"]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rgbdsod.datasets import Augmentation, Dataset, load_dataset
+from rgbdsod.defenses import AdversarialTraining
 from rgbdsod.errors import RgbdsodError, UsageError
 from rgbdsod.models import SaliencyModel, build_model, load_model, training_loss
 from rgbdsod.run.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -59,6 +60,7 @@ def train(
     workers: int = 1,
     validate_every: int = 500,
     augmentation: Augmentation | None = None,
+    adversarial: AdversarialTraining | None = None,
     tensorboard: bool = False,
     callback: TrainCallback | None = None,
 ) -> TrainResult:
@@ -76,6 +78,9 @@ def train(
         dtype: "float32", "bfloat16", or "auto": bfloat16 where the device computes in it faster (CUDA).
         workers: processes that make batches ahead of use.
         validate_every: iterations between validations.
+        augmentation: what may be done to training samples; adversarial: how they are moved against the network.
+        tensorboard: write the log for TensorBoard too.
+        callback: called after each iteration.
 
     Returns:
         The model with its best weights in evaluation mode, their measures, and the log.
@@ -84,11 +89,11 @@ def train(
         UsageError: for values out of range. RgbdsodError: when the loss is not finite; the last checkpoint stays.
     """
     plan = _recipe(recipe, lr, batch)
-    torch_model = _build(model, init, device, seed)
+    network = _build(model, init, device, seed)
     train_set, val_set = (source if isinstance(source, Dataset) else load_dataset(source) for source in (data, val))
     total = _iterations(iterations, epochs, len(train_set), plan.batch)
-    run = _Training(torch_model, plan, total, seed, Path(out), dtype, tensorboard)
-    run.start(resume)
+    run = _Training(network, plan, total, seed, Path(out), dtype, adversarial)
+    run.start(resume, tensorboard)
     run.loop(train_set, val_set, augmentation or Augmentation(), workers, validate_every, callback)
     return run.result()
 
@@ -121,20 +126,28 @@ class _Training:
     """State of one training run, and its log."""
 
     def __init__(
-        self, model: SaliencyModel, recipe: Recipe, total: int, seed: int, folder: Path, dtype: str, tensorboard: bool
+        self,
+        model: SaliencyModel,
+        recipe: Recipe,
+        total: int,
+        seed: int,
+        folder: Path,
+        dtype: str,
+        adversarial: AdversarialTraining | None,
     ) -> None:
         self.model, self.recipe, self.total, self.seed, self.folder = model, recipe, total, seed, folder
         self.device = next(model.parameters()).device
         self.autocast = dtype == "bfloat16" or (dtype == "auto" and self.device.type == "cuda")
+        self.adversarial = adversarial
         self.optimizer = build_optimizer(recipe, model.parameters(), recipe.lr)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rate_factor(recipe, total))
         self.loss = training_loss(model.card.architecture)
         self.progress = Progress()
         self.history: list[dict[str, Any]] = []
-        self.board = _board(folder) if tensorboard else None
+        self.board: Any = None
 
-    def start(self, resume: bool) -> None:
-        """Continue from the last checkpoint, or begin with an empty folder."""
+    def start(self, resume: bool, tensorboard: bool) -> None:
+        """Continue from the last checkpoint, or begin anew."""
         last, log = self._checkpoint("last"), self.folder / "log.jsonl"
         self.folder.mkdir(parents=True, exist_ok=True)
         if resume and last.is_file():
@@ -142,6 +155,8 @@ class _Training:
             events = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
             self.history = [event for event in events if event["iteration"] <= self.progress.iteration]
         log.write_text("".join(json.dumps(event) + "\n" for event in self.history))
+        if tensorboard:
+            self.board = _board(self.folder)
 
     def loop(
         self,
@@ -177,6 +192,8 @@ class _Training:
         """One forward, backward and update; the loss is the mean over the batch."""
         self.model.train(not self.recipe.frozen_norm)
         batch = {name: value.to(self.device, non_blocking=True) for name, value in samples.items()}
+        if self.adversarial is not None:
+            batch |= self._moved(self.adversarial, batch)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             outputs = self.model.outputs(batch)
         loss = self.loss({name: value.float() for name, value in outputs.items()}, batch["mask"]).mean()
@@ -187,6 +204,12 @@ class _Training:
         self.optimizer.step()
         self.schedule.step()
         return loss.detach()
+
+    def _moved(self, how: AdversarialTraining, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        first = self.progress.iteration * self.recipe.batch
+        ids = [str(first + place) for place in range(len(batch["mask"]))]
+        inputs = {name: batch[name] for name in self.model.inputs}
+        return how(self.model, inputs, batch["mask"], seed=self.seed, sample_ids=ids)
 
     def _finite(self, loss: Tensor) -> float:
         value = float(loss)
