@@ -4,13 +4,13 @@ from .checkpoint import read_state as read_state
 from .checkpoint import save_asset as save_asset
 from .device import available_devices as available_devices
 from .device import resolve_device as resolve_device
+from .losses import training_loss as training_loss
 from .table import MODELS as MODELS
 from .table import InputSpec as InputSpec
 from .table import ModelRow as ModelRow
 from .wrap import wrap as wrap
 from .zoo import build_model as build_model
 from .zoo import load_model as load_model
-from .zoo import training_loss as training_loss
 
 __all__ = [
     "MODELS",

@@ -11,7 +11,7 @@ TrainingLoss = Callable[[Mapping[str, Tensor], Tensor], Tensor]
 """(outputs of a network, mask (B,1,H,W) in [0, 1]) -> loss (B,)."""
 
 
-def loss(architecture: str) -> TrainingLoss:
+def training_loss(architecture: str) -> TrainingLoss:
     """The loss that trains an architecture.
 
     Args:

@@ -13,15 +13,11 @@ from rgbdsod.models.base import Card, SaliencyModel
 from rgbdsod.models.checkpoint import State, file_hash, read_state, verify
 from rgbdsod.models.device import resolve_device
 from rgbdsod.models.fitting import Fit, check_finite, fit
-from rgbdsod.models.losses import loss
 from rgbdsod.models.table import MODELS, ModelRow
 from rgbdsod.models.user_model import is_user_model, user_model
 
 Weights = str | Path | Mapping[str, str | Path]
 """A checkpoint file, a folder of them, or files by the part of the network that each fills."""
-
-training_loss = loss
-"""The loss that trains an architecture, under the name that says so outside this room."""
 
 _BACKBONES = {"resnet101": "ResNet101", "resnet50": "ResNet50", "vgg16": "VGG16", "densenet161": "DenseNet161"}
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rgbdsod.errors import UsageError
-from rgbdsod.models.losses import bbsnet_loss, d3net_loss, jldcf_loss, loss
+from rgbdsod.models.losses import bbsnet_loss, d3net_loss, jldcf_loss, training_loss
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -48,7 +48,7 @@ def test_coarse_logits_meet_a_mask_whose_corners_are_aligned() -> None:
     expected = cross_entropy(outputs["final"], MASK) + sum(
         cross_entropy(half, coarse_mask) for half in outputs["coarse"].chunk(2)
     )
-    np.testing.assert_allclose(loss("jldcf")(outputs, MASK).numpy(), expected, rtol=1e-5)
+    np.testing.assert_allclose(training_loss("jldcf")(outputs, MASK).numpy(), expected, rtol=1e-5)
 
 
 def test_the_two_halves_of_the_coarse_logits_belong_to_their_samples() -> None:
@@ -68,9 +68,13 @@ def test_a_sample_does_not_depend_on_its_neighbours(architecture: str) -> None:
 
 
 def test_names_lead_to_their_losses() -> None:
-    assert (loss("bbsnet"), loss("jldcf"), loss("d3net")) == (bbsnet_loss, jldcf_loss, d3net_loss)
+    assert (training_loss("bbsnet"), training_loss("jldcf"), training_loss("d3net")) == (
+        bbsnet_loss,
+        jldcf_loss,
+        d3net_loss,
+    )
 
 
 def test_an_unknown_architecture_is_refused_with_the_known() -> None:
     with pytest.raises(UsageError, match='no training loss for "unet"; there is one for bbsnet, jldcf, d3net'):
-        loss("unet")
+        training_loss("unet")

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from rgbdsod.errors import UsageError, WeightsError
 from rgbdsod.models import table
 from rgbdsod.models.checkpoint import save_asset
+from rgbdsod.models.losses import training_loss
 from rgbdsod.models.table import MODELS
-from rgbdsod.models.zoo import build_model, load_model, training_loss
+from rgbdsod.models.zoo import build_model, load_model
 
 
 def hollow(network: nn.Module, prefix: str = "") -> dict[str, Tensor]:
