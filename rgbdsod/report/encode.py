@@ -13,7 +13,7 @@ _LOSSLESS_PIXELS = 160 * 160  # up to here even noise is small as PNG
 _QUALITY = {"photo": 90, "difference": 85}
 
 
-def data_uri(image: Bytes, content: Content, side: int) -> tuple[str, bool]:
+def data_uri(image: Bytes, content: Content, side: int) -> str:
     """A picture to put into the page.
 
     Args:
@@ -22,7 +22,7 @@ def data_uri(image: Bytes, content: Content, side: int) -> tuple[str, bool]:
         side: the longer side is brought down to this many pixels.
 
     Returns:
-        The data URI, and whether its pixels should be drawn without smoothing.
+        The data URI.
     """
     import cv2
 
@@ -33,4 +33,4 @@ def data_uri(image: Bytes, content: Content, side: int) -> tuple[str, bool]:
     else:
         options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY[content], cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111]
         kind, (_, raw) = "jpeg", cv2.imencode(".jpg", pixels, options)
-    return f"data:image/{kind};base64,{b64encode(raw.tobytes()).decode()}", content == "difference"
+    return f"data:image/{kind};base64,{b64encode(raw.tobytes()).decode()}"

@@ -48,4 +48,4 @@ def training_table(run: Run) -> Table | None:
         return None
     heads = (Column("iteration", "text"), *(Column(_MEASURES[name][0], better=_MEASURES[name][1]) for name in names))
     rows = tuple(Row((str(event["iteration"]), *(event[name] for name in names))) for event in found)
-    return Table("Validations", heads, rows, "benchmark protocol")
+    return Table("Every validation", heads, rows, "benchmark protocol")

@@ -22,7 +22,6 @@ from rgbdsod.report.training import training_table
 
 Format = Literal["html", "csv", "latex", "md"]
 
-_EVERY = 10**9
 _SUFFIXES: dict[Format, str] = {"html": "html", "csv": "csv", "latex": "tex", "md": "md"}
 
 
@@ -65,8 +64,7 @@ def report(
     runs = [read_run(path) for path in paths]
     target = _target(paths, format, out)
     if format == "html":
-        shown = Shown(count=_EVERY if panels is None else panels, gain=gain)
-        content = render(build_page(runs, target.absolute(), shown, compare=compare))
+        content = render(build_page(runs, target.absolute(), Shown(panels, gain), compare=compare))
     elif format == "csv":
         content = to_csv(runs)
     else:

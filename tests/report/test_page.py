@@ -99,6 +99,7 @@ def test_panels_of_every_image(attack: Page) -> None:
         "rgb", "depth", "adv_rgb", "diff_rgb", "adv_depth", "diff_depth", "mask", "clean_map", "attacked_map",
     ]  # fmt: skip
     assert len(kinds) == 36
+    assert len(attack.of_class("sharp")) == 2 * 4, "differences are drawn without smoothing"
     images = [image for image in attack.of("img") if image.get("src")]
     assert len(images) == 36
     assert all(image["alt"] and image["src"].startswith("data:image/") for image in images)

@@ -63,7 +63,8 @@
       const { naturalWidth: width, naturalHeight: height } = image;
       if (!width) return;
       const fit = Math.min((stage.clientWidth - 16) / width, (stage.clientHeight - 16) / height);
-      const scale = zoom || (fit > 1 ? Math.floor(fit) : fit);
+      const scale = zoom || (fit >= 2 ? Math.floor(fit) : fit);
+      image.classList.toggle("sharp", scale >= 2 || Number.isInteger(scale));
       image.style.width = `${width * scale}px`;
       image.style.height = `${height * scale}px`;
       const stored = `${panel.dataset.width} × ${panel.dataset.height}`;
