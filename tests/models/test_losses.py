@@ -30,7 +30,7 @@ OUTPUTS = {
 def test_cross_entropies_of_all_outputs_are_added(architecture: str) -> None:
     outputs = OUTPUTS[architecture]
     expected = sum(cross_entropy(value, MASK) for value in outputs.values())
-    np.testing.assert_allclose(loss(architecture)(outputs, MASK).numpy(), expected, rtol=1e-5)
+    np.testing.assert_allclose(training_loss(architecture)(outputs, MASK).numpy(), expected, rtol=1e-5)
 
 
 def test_coarse_logits_meet_a_mask_whose_corners_are_aligned() -> None:
@@ -61,10 +61,10 @@ def test_the_two_halves_of_the_coarse_logits_belong_to_their_samples() -> None:
 @pytest.mark.parametrize("architecture", list(OUTPUTS))
 def test_a_sample_does_not_depend_on_its_neighbours(architecture: str) -> None:
     outputs = OUTPUTS[architecture]
-    values = loss(architecture)(outputs, MASK)
+    values = training_loss(architecture)(outputs, MASK)
     assert values.shape == (3,)
     alone = {name: value.reshape(-1, 3, *value.shape[1:])[:, 1] for name, value in outputs.items()}
-    torch.testing.assert_close(loss(architecture)(alone, MASK[1:2]), values[1:2])
+    torch.testing.assert_close(training_loss(architecture)(alone, MASK[1:2]), values[1:2])
 
 
 def test_names_lead_to_their_losses() -> None:
