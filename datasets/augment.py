@@ -1,9 +1,12 @@
 """Training augmentation: one geometric change for all inputs of a sample, a change of light for the RGB alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from rgbdsod.datasets.sample import Sample
 
@@ -31,28 +34,30 @@ def augment(sample: Sample, rng: np.random.Generator, how: Augmentation) -> Samp
         rng: the sample's own random stream; the same stream gives the same copy.
         how: what may be done.
     """
-    arrays = {"rgb": sample.rgb, "depth": sample.depth, "mask": sample.mask, "valid": sample.valid}
     if rng.random() < how.flip:
-        arrays = {name: _flipped(value) for name, value in arrays.items()}
+        sample = _everywhere(sample, lambda array: array[:, ::-1])
     if how.crop < 1:
-        window = _window(sample.rgb.shape[:2], how.crop, rng)
-        arrays = {name: _cropped(value, window) for name, value in arrays.items()}
-    if how.light > 0 and arrays["rgb"] is not None:
-        arrays["rgb"] = _relit(arrays["rgb"], rng, how.light)
-    return replace(sample, **arrays)  # type: ignore[arg-type]  # one dict holds arrays of several element types
+        window = _window(sample.size, how.crop, rng)
+        sample = _everywhere(sample, lambda array: _scaled(array[window], array.shape[:2]))
+    return replace(sample, rgb=_relit(sample.rgb, rng, how.light)) if how.light > 0 else sample
 
 
 def resized(sample: Sample, size: tuple[int, int]) -> Sample:
     """The sample at another size (H, W): linear, nearest for the validity; the mask stays grey at its edges."""
-    if sample.rgb.shape[:2] == size:
+    if sample.size == size:
         return sample
-    arrays = {name: getattr(sample, name) for name in ("rgb", "depth", "mask", "valid")}
-    arrays = {name: _scaled(value, size) for name, value in arrays.items()}
-    return replace(sample, **arrays)
+    return _everywhere(sample, lambda array: _scaled(array, size))
 
 
-def _flipped(array: np.ndarray | None) -> np.ndarray | None:
-    return None if array is None else np.ascontiguousarray(array[:, ::-1])
+def _everywhere(sample: Sample, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Sample:
+    """The sample with the same change made to all its arrays."""
+    return replace(
+        sample,
+        rgb=np.ascontiguousarray(change(sample.rgb)),
+        depth=np.ascontiguousarray(change(sample.depth)),
+        mask=None if sample.mask is None else np.ascontiguousarray(change(sample.mask)),
+        valid=np.ascontiguousarray(change(sample.valid)),
+    )
 
 
 def _window(size: tuple[int, ...], smallest: float, rng: np.random.Generator) -> tuple[slice, slice]:
@@ -65,15 +70,8 @@ def _window(size: tuple[int, ...], smallest: float, rng: np.random.Generator) ->
     return spans[0], spans[1]
 
 
-def _cropped(array: np.ndarray | None, window: tuple[slice, slice]) -> np.ndarray | None:
-    """The window, resized back."""
-    return None if array is None else _scaled(array[window], array.shape[:2])
-
-
-def _scaled(array: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray | None:
+def _scaled(array: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
     """Linear, but nearest for the validity, which has no values between yes and no."""
-    if array is None:
-        return None
     height, width = size[:2]
     array = np.ascontiguousarray(array)
     if array.dtype == np.bool_:
@@ -81,7 +79,7 @@ def _scaled(array: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray | Non
     return cv2.resize(array, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _relit(rgb: np.ndarray, rng: np.random.Generator, light: float) -> np.ndarray:
+def _relit(rgb: NDArray[Any], rng: np.random.Generator, light: float) -> NDArray[Any]:
     contrast, brightness = rng.uniform(1 - light, 1 + light, size=2)
     mean = float(rgb.mean())
     return cv2.convertScaleAbs(rgb, alpha=contrast * brightness, beta=brightness * mean * (1 - contrast))

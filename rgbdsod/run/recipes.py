@@ -73,6 +73,6 @@ def rate_factor(recipe: Recipe, iterations: int) -> Callable[[int], float]:
             "poly": (1 - done) ** 0.9,
             "step": 0.1 ** int(done / 0.3),
         }[recipe.schedule]
-        return rise * fall
+        return float(rise * fall)
 
     return factor

@@ -68,6 +68,6 @@ def _groups(data: Dataset, batch: int) -> Iterator[list[Sample]]:
 def _measure(model: SaliencyModel, samples: list[Sample], inputs: dict[str, Tensor]) -> dict[str, np.ndarray]:
     device = next(model.parameters()).device
     with torch.inference_mode():
-        maps = model.predict(**{name: inputs[name].to(device) for name in model.inputs})
-    masks = [sample.mask for sample in samples]
+        maps = model.predict(size=None, **{name: inputs[name].to(device) for name in model.inputs})
+    masks = [sample.mask for sample in samples if sample.mask is not None]
     return saliency(list(maps.cpu().numpy()), masks, wfm=False)

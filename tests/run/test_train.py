@@ -131,7 +131,7 @@ def test_dependence_swaps_one_input() -> None:
             super().__init__()
             self.weight = torch.nn.Parameter(torch.ones(1))
 
-        def predict(self, rgb: torch.Tensor, depth: torch.Tensor) -> torch.Tensor:
+        def predict(self, *, size: None, rgb: torch.Tensor, depth: torch.Tensor) -> torch.Tensor:
             return (depth[:, 0] * 255).round().to(torch.uint8)
 
     figures = dependence(ReadsDepth(), load_dataset("scenes:6@64x64"))  # type: ignore[arg-type]
