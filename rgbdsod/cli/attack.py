@@ -117,10 +117,11 @@ def run_attack(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]
     from rgbdsod.run.attack import attack_task
     from rgbdsod.run.modeling import device_of
 
+    images = open_data(flags, screen)
     model = open_model(flags)
     AttackPlan.of(settings, model.inputs, flags["model"])
     task = attack_task(
-        model, open_data(flags, screen), settings, empty=flags["empty"], save_images=flags["save_images"],
+        model, images, settings, empty=flags["empty"], save_images=flags["save_images"],
         save_adversarial=flags["save_adversarial"], given=given(flags, _SOURCES),
     )  # fmt: skip
     if flags["dry_run"]:

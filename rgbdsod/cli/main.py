@@ -1,7 +1,6 @@
 """The command `rgbdsod`: its sub-commands, and what each kind of error becomes: one sentence and an exit code."""
 
 import errno
-import os
 import re
 import shlex
 import signal
@@ -90,9 +89,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         except Stopped as stop:
             say_error(f"stopped; what was finished is kept, continue with: {shlex.join(['rgbdsod', *given])}")
             return stop.code
-        except BrokenPipeError:  # the reader of stdout has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing fails when Python flushes at exit
-            return 0
         except Exception as error:
             return _explain(error, given)
 

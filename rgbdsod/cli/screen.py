@@ -2,11 +2,12 @@
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 _LOG_EVERY = 60.0  # seconds between progress lines where there is no terminal
 
@@ -134,9 +135,12 @@ def _bar(label: str, unit: str) -> Iterator[Advance]:
         yield advance
 
 
-def _write(stream: Any, text: str) -> None:
-    stream.write(text + "\n")
-    stream.flush()
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text + "\n")
+        stream.flush()
+    except BrokenPipeError:  # the reader (head, less) has seen enough; the work goes on, to nobody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say_error(text: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
+import tomli_w
 from typer import Context, Option
 
 from rgbdsod.cli import options
@@ -14,6 +15,7 @@ from rgbdsod.run.plugins import load_plugins
 if TYPE_CHECKING:
     from rgbdsod.datasets import Dataset
     from rgbdsod.run.train import TrainResult
+    from rgbdsod.run.training_folder import TrainingFolder
 
 _SETTINGS = ("model", "data", "val", "recipe", "iterations", "epochs", "lr", "batch", "seed", "init", "dtype",
              "validate_every", "plugin")  # fmt: skip
@@ -73,25 +75,24 @@ def run_train(flags: Mapping[str, Any]) -> None:
     known_inputs(flags["model"])
 
     from rgbdsod.datasets import load_dataset
+    from rgbdsod.run.training_folder import TrainingFolder
 
     sets = {"data": load_dataset(flags["data"]), "val": load_dataset(flags["val"])}
-    settings = given(flags, _SETTINGS)
+    folder = TrainingFolder(given(flags, _SETTINGS), flags["model"], sets["data"], flags["out"], flags["name"])
     if flags["dry_run"]:
-        _plan(screen, settings, {key: len(images) for key, images in sets.items()})
+        _plan(screen, folder, {key: len(images) for key, images in sets.items()})
     else:
-        _train(screen, flags, settings, sets)
+        _train(screen, flags, folder, sets)
 
 
-def _train(screen: Screen, flags: Mapping[str, Any], settings: dict[str, Any], sets: "dict[str, Dataset]") -> None:
+def _train(screen: Screen, flags: Mapping[str, Any], folder: "TrainingFolder", sets: "dict[str, Dataset]") -> None:
     from rgbdsod.run.train import train as run_training
-    from rgbdsod.run.training_folder import recorded_training
 
     screen.header(f"model   {flags['model']}, recipe {flags['recipe']}")
     screen.header(f"data    {sets['data'].name}, {len(sets['data'])} images; validated on {sets['val'].name}")
-    folder = {key: flags[key] for key in ("out", "name", "restart")} | {"arguments": command_line()}
     passed: dict[str, Any] = {key: flags[key] for key in _PASSED}
     with (
-        recorded_training(settings, flags["model"], sets["data"], **folder) as run,
+        folder.opened(restart=flags["restart"], arguments=command_line()) as run,
         screen.progress("train", "iterations") as advance,
     ):
         result = run_training(
@@ -105,15 +106,21 @@ def _shown(values: dict[str, float]) -> str:
     return ", ".join(f"{key} {value:.3g}" for key, value in values.items() if key in ("loss", "sm", "mae"))
 
 
-def _plan(screen: Screen, settings: dict[str, Any], images: dict[str, int]) -> None:
+def _plan(screen: Screen, folder: "TrainingFolder", images: dict[str, int]) -> None:
     if screen.as_json:
         screen.document(
-            {"schema": "rgbdsod.plan/1", "command": "train", "settings": settings, "images": images["data"]}
+            {
+                "schema": "rgbdsod.plan/1",
+                "command": "train",
+                "settings": dict(folder.settings),
+                "images": images["data"],
+                "run": str(folder.path),
+            }
         )
         return
-    for key, value in settings.items():
-        screen.result(f"{key} = {value}")
+    screen.result(tomli_w.dumps(folder.settings).rstrip())
     screen.result(f"work    {images['data']} images to train on, {images['val']} to validate on")
+    screen.result(f"folder  {folder.path}")
 
 
 def _show(screen: Screen, result: "TrainResult", flags: Mapping[str, Any]) -> None:

@@ -11,9 +11,10 @@ from rgbdsod.datasets import Dataset
 from rgbdsod.errors import UsageError
 from rgbdsod.models import SaliencyModel
 from rgbdsod.run.attack_settings import AttackPlan, AttackSettings, Holes
-from rgbdsod.run.attack_task import AttackTask, read_target
+from rgbdsod.run.attack_task import AttackTask
 from rgbdsod.run.execute import ImageCallback, Target, execute
 from rgbdsod.run.modeling import device_of, get_data, get_model
+from rgbdsod.run.painting import read_target
 from rgbdsod.run.results import AttackResult
 from rgbdsod.run.survey import Empty, check_images
 from rgbdsod.run.threats import Eps

@@ -8,42 +8,53 @@ from typing import Any
 
 from rgbdsod.datasets import Dataset
 from rgbdsod.run.environment import versions
-from rgbdsod.run.folder import RunFolder
+from rgbdsod.run.folder import RunFolder, folder_path
 from rgbdsod.run.modeling import data_record
 
 
-@contextmanager
-def recorded_training(
-    settings: Mapping[str, Any],
-    model: str,
-    data: Dataset,
-    *,
-    out: str | Path | None,
-    name: str | None,
-    restart: bool,
-    arguments: str | None,
-) -> Iterator[RunFolder]:
-    """Open the folder, and write into run.json how the training ended.
+class TrainingFolder:
+    """Where a training of these settings is written.
 
     Args:
         settings: all that the weights depend on.
         model: its name.
         data: the training set.
-        out, name, restart, arguments: as for `RunFolder.open`.
+        out: the folder itself; None: `runs/train/...`, named after the settings.
+        name: the folder's name in `runs/train`.
     """
-    record = {"model": {"name": model}, "data": data_record(data), "versions": versions(), "seed": settings.get("seed")}
-    title = f"{model}-{Path(data.name).name}"
-    folder = RunFolder.open(
-        "train", settings, title=title, out=out, name=name, restart=restart, arguments=arguments, record=record
-    )
-    begin = time.monotonic()
-    status = "interrupted"
-    try:
-        yield folder
-        status = "finished"
-    except Exception:
-        status = "failed"
-        raise
-    finally:
-        folder.record["seconds"] = round(folder.record.get("seconds", 0.0) + time.monotonic() - begin, 3)
-        folder.finish(status)
+
+    def __init__(
+        self, settings: Mapping[str, Any], model: str, data: Dataset, out: str | Path | None, name: str | None
+    ) -> None:
+        self.settings, self.out, self.name = settings, out, name
+        self.record = {"model": {"name": model}, "data": data_record(data), "seed": settings.get("seed")}
+        self.title = f"{model}-{Path(data.name).name}"
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return folder_path("train", self.settings, self.record, title=self.title, out=self.out, name=self.name)
+
+    @contextmanager
+    def opened(self, *, restart: bool, arguments: str | None) -> Iterator[RunFolder]:
+        """Open the folder, and write into run.json how the training ended.
+
+        Args:
+            restart: begin anew.
+            arguments: the command line, for the record.
+        """
+        folder = RunFolder.open(
+            "train", self.settings, title=self.title, out=self.out, name=self.name,
+            restart=restart, arguments=arguments, record=self.record | {"versions": versions()},
+        )  # fmt: skip
+        begin = time.monotonic()
+        status = "interrupted"
+        try:
+            yield folder
+            status = "finished"
+        except Exception:
+            status = "failed"
+            raise
+        finally:
+            folder.record["seconds"] = round(folder.record.get("seconds", 0.0) + time.monotonic() - begin, 3)
+            folder.finish(status)

@@ -191,7 +191,7 @@ def test_what_does_not_fit_is_refused_before_any_work(options, message):
 
 
 def test_models_and_data_that_do_not_fit():
-    with pytest.raises(UsageError, match="pass a name, or a torch module through rgbdsod.wrap"):
+    with pytest.raises(UsageError, match="pass a name, or a torch module through"):
         rs.attack(torch.nn.Identity(), scenes(2))
     with pytest.raises(UsageError, match="a data set has rgb, depth"):
         rs.attack(rs.wrap(torch.nn.Conv2d(3, 1, 1), inputs=("thermal",)), scenes(2))

@@ -75,8 +75,14 @@ def test_missing_and_double_images_are_errors():
         merge([piece_of([2, 4]), piece_of([4])], IDS)
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(),
-                                   RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)
 def test_batch_is_halved_when_memory_runs_out(error):
     def compute(indices):
         if len(indices) > 1:

@@ -1,0 +1,35 @@
+"""Help and lists answer at once, since nothing heavy is imported for them."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "numpy", "cv2", "timm", "scipy", "PIL", "matplotlib", "pyarrow", "kornia", "skimage"}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list"], ["attack", "--help"], ["attack", "--model", "bbs-net"]])
+def test_nothing_heavy_is_imported(words, tmp_path):
+    code = (
+        "import sys\nfrom rgbdsod.cli.main import run\n"
+        f"run({words!r})\nprint(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_module_and_version_run_outside_a_checkout(tmp_path):
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "__init__.py").write_text("raise RuntimeError('shadowed')")
+    done = subprocess.run(
+        [sys.executable, "-m", "rgbdsod", "--version"], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.startswith("rgbdsod ")
+
+
+def test_a_closed_pipe_is_no_error(tmp_path):
+    line = f"{sys.executable} -m rgbdsod list | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "models\n")
