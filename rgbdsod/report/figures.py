@@ -13,6 +13,7 @@ Line: TypeAlias = tuple[Sequence[float], Sequence[float]]
 """x values and y values."""
 
 _LABELLED = 40  # more images than this have no room for their ids below the axis
+_DOTTED = 400  # more than this would overlap, and weigh a page down
 
 
 def curves(prefix: str, title: str, lines: Mapping[str, Line], *, x: str, y: str) -> str:
@@ -46,10 +47,14 @@ def damage(prefix: str, title: str, ids: Sequence[str], clean: Sequence[float], 
     named = len(ids) <= _LABELLED
     with page_style():
         figure, axes = _axes(max(4.0, min(12.0, 1.2 + 0.32 * len(ids))), 3.3 if named else 2.6)
-        width, size = (1.4, 22.0) if named else (0.6, 7.0)
-        axes.vlines(places, clean, attacked, color=MUTED, linewidth=width)
-        axes.scatter(places, clean, s=size, color=CLEAN, zorder=3)
-        axes.scatter(places, attacked, s=size, color=ATTACKED, zorder=3, marker="s")
+        if len(ids) <= _DOTTED:
+            width, size = (1.4, 22.0) if named else (0.6, 7.0)
+            axes.vlines(places, clean, attacked, color=MUTED, linewidth=width)
+            axes.scatter(places, clean, s=size, color=CLEAN, zorder=3)
+            axes.scatter(places, attacked, s=size, color=ATTACKED, zorder=3, marker="s")
+        else:
+            axes.plot(places, clean, color=CLEAN, linewidth=0.7)
+            axes.plot(places, attacked, color=ATTACKED, linewidth=0.7)
         axes.set(ylabel="S-measure", ylim=(0, 1.02), xlim=(-0.7, len(ids) - 0.3))
         axes.grid(visible=False, axis="x")
         if named:

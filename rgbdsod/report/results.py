@@ -21,6 +21,8 @@ from rgbdsod.report.view import Headline
 from rgbdsod.report.wording import INPUTS, NORMS, SPOKEN, show_eps, show_radii, show_rule
 
 _HEADLINES = ("sm", "mae", "fm_max", "iou_bin")
+_PER_IMAGE = ("sm", "mae", "iou_bin")
+_MOST_ROWS = 2000  # more would weigh a page down
 _ARROWS = {"up": "↑", "down": "↓", "": ""}
 STATES = {"fooled": "fooled", "held": "not fooled", "below": "failed before the attack"}
 
@@ -174,35 +176,41 @@ def _saving_table(run: Run, result: Mapping[str, Any]) -> Table:
 
 def image_table(run: Run) -> Table:
     """A row per image (and radius), raw protocol."""
+    columns, lines = _attacked_lines(run) if results(run) else _clean_lines(run)
+    note = "raw protocol"
+    if len(lines) > _MOST_ROWS:
+        note += f"; the first {_MOST_ROWS} of {len(lines)} rows, all are in the run folder's table"
+    return Table("Numbers per image", columns, tuple(lines[:_MOST_ROWS]), note)
+
+
+def _clean_lines(run: Run) -> tuple[tuple[Column, ...], list[Row]]:
+    names = [name for name in MAIN if run.rows and f"clean_{name}_raw" in run.rows[0]]
+    heads = (Column(title(run, name), better=better(run, name)) for name in names)
+    lines = [Row((str(row["id"]), *(row[f"clean_{name}_raw"] for name in names))) for row in run.rows]
+    return (Column("id", "text"), *heads), lines
+
+
+def _attacked_lines(run: Run) -> tuple[tuple[Column, ...], list[Row]]:
     found = results(run)
-    if not found:
-        heads = (Column("id", "text"), *(Column(title(run, name), better=better(run, name)) for name in _present(run)))
-        rows = (Row((str(row["id"]), *(row[f"clean_{name}_raw"] for name in _present(run)))) for row in run.rows)
-        return Table("Numbers per image", heads, tuple(rows), "raw protocol")
     several = len(found) > 1
     columns = [Column("id", "text"), *([Column("radius", "text")] if several else [])]
-    for name in ("sm", "mae", "iou_bin"):
+    for name in _PER_IMAGE:
         label = title(run, name)
         columns += [
             Column(f"{label} clean"),
             Column(f"{label} attacked"),
             Column("change", "change", better(run, name)),
         ]
-    columns += [Column("state", "text")]
     lines = []
     for turn, result in enumerate(found):
         radius = (show_radii(result["budget"]),) if several else ()
         lines += [Row((str(row["id"]), *radius, *_triples(row), STATES[state_of(row)])) for row in rows_of(run, turn)]
-    return Table("Numbers per image", tuple(columns), tuple(lines), "raw protocol")
-
-
-def _present(run: Run) -> list[str]:
-    return [name for name in MAIN if run.rows and f"clean_{name}_raw" in run.rows[0]]
+    return (*columns, Column("state", "text")), lines
 
 
 def _triples(row: Mapping[str, Any]) -> list[float | None]:
     cells: list[float | None] = []
-    for name in ("sm", "mae", "iou_bin"):
+    for name in _PER_IMAGE:
         clean, after = row[f"clean_{name}_raw"], row[f"attacked_{name}_raw"]
         cells += [clean, after, change(clean, after)]
     return cells

@@ -48,6 +48,12 @@ def test_few_images_are_named_and_many_counted(svgs: dict[str, str]) -> None:
     assert ">17</text>" not in svgs["many"]
 
 
+def test_thousands_of_images_stay_a_small_figure() -> None:
+    many = 3000
+    text = figures.damage("c", "damage", [str(i) for i in range(many)], [0.9] * many, [i / many for i in range(many)])
+    assert len(text) < 100_000
+
+
 def test_the_same_data_give_the_same_bytes() -> None:
     assert _all() == _all()
 

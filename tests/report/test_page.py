@@ -149,6 +149,13 @@ def test_only_the_most_damaged_images_are_shown(tmp_path: Path) -> None:
     assert "4 rows, raw protocol" in page.text
 
 
+def test_a_long_table_is_cut_and_says_so(tmp_path: Path) -> None:
+    page = Page(report(write_attack(tmp_path / "a", ids=[f"id-{i}" for i in range(2100)], pictures=0)))
+    assert "2000 rows, raw protocol; the first 2000 of 2100 rows, all are in the run folder's table" in page.text
+    assert "id-1999" in page.text
+    assert "id-2000" not in page.text
+
+
 def test_links_follow_the_page(tmp_path: Path) -> None:
     folder = write_attack(tmp_path / "runs" / "a b")
     page = Page(report(folder, out=tmp_path / "out" / "page.html"))
