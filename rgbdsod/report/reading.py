@@ -11,6 +11,11 @@ from typing import Any
 from rgbdsod.errors import DataError
 
 _SCHEMA = "rgbdsod.run/1"
+_LOG_ONLY: Mapping[str, Any] = {
+    "command": "train",
+    "status": "finished",
+    "notes": ("This training was called from Python and left a log but no run.json, so its settings are not known.",),
+}
 
 
 @dataclass(frozen=True)
@@ -85,10 +90,12 @@ def _continue(path: Path, record: Mapping[str, Any]) -> str:
     return f"continue it with: {command}"
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+def _read_record(path: Path) -> Mapping[str, Any]:
     if not path.exists():
         raise DataError(f"no folder {path}; give the folder of a run, for example one below runs/attack")
     if not (path / "run.json").is_file():
+        if (path / "log.jsonl").is_file() and (path / "checkpoints").is_dir():
+            return _LOG_ONLY
         inside = sorted(p.parent.name for p in path.glob("*/run.json")) if path.is_dir() else []
         hint = f"; did you mean {path / inside[0]}?" if inside else "; rgbdsod attack, evaluate and train make them"
         raise DataError(f"{path} is not a run folder (no run.json in it){hint}")

@@ -240,6 +240,16 @@ def test_training_that_goes_on(tmp_path: Path) -> None:
     assert page.of("svg") == []
 
 
+def test_training_called_from_python_has_only_a_log(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "a")
+    (folder / "run.json").unlink()
+    (folder / "config.toml").unlink()
+    (folder / "checkpoints").mkdir()
+    page = Page(report(folder))
+    assert "left a log but no run.json, so its settings are not known" in page.text
+    assert len(page.of("svg")) == 3
+
+
 def test_comparison(tmp_path: Path) -> None:
     folders = [write_attack(tmp_path / "a"), write_attack(tmp_path / "b", drop=0.1), write_evaluation(tmp_path / "e")]
     page = Page(report(folders, compare=True))
