@@ -110,6 +110,7 @@ def save_asset(model: nn.Module, path: Path) -> dict[str, Any]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     save_file(state, temporary)
+    temporary.chmod(0o644)  # the library makes a private file, but these are shipped
     temporary.replace(path)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return {"sha256": file_hash(path), "bytes": path.stat().st_size, "parameters": parameters}
