@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 _SOURCES = ("model", "weights", "fusion", "encoder", "data", "limit", "ids", "depth_invert", "depth_range",
             "depth_unit", "resize_depth", "intersect", "empty", "plugin")  # fmt: skip
+_HIGHEST = {256: 255, 65536: 65535}
+"""The highest code of so many levels."""
+
 _OWN = ("steps", "step_size", "restarts")
 _ATTACK = "Attack"
 
@@ -66,7 +69,7 @@ def attack(
     goal: Annotated[str, Option(help="untargeted, hide or paint.", rich_help_panel=_ATTACK)] = "untargeted",
     target: Annotated[str | None, Option(help="paint: a picture of the map to show.", rich_help_panel=_ATTACK)] = None,
     success: Annotated[str | None, Option(help="Fooled means: iou<0.5, ...", rich_help_panel=_ATTACK)] = None,
-    levels: Annotated[int | None, Option(help="255: the attack itself rounds.", rich_help_panel=_ATTACK)] = None,
+    levels: Annotated[int | None, Option(help="256, 65536: the attack itself rounds.", rich_help_panel=_ATTACK)] = None,
     holes: Annotated[str, Option(help="Unmeasured depth: keep or free.", rich_help_panel=_ATTACK)] = "keep",
     batch: options.Batch = "auto",
     device: options.Device = "auto",
@@ -167,7 +170,7 @@ def _settings(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str])
         target=flags["target"],
         success=flags["success"],
         seed=flags["seed"],
-        levels=flags["levels"],
+        levels=_HIGHEST.get(flags["levels"], flags["levels"]),
         holes=flags["holes"],
         dtype=flags["dtype"],
     )

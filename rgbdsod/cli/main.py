@@ -7,8 +7,9 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -113,23 +114,30 @@ def _explain(error: Exception, given: list[str]) -> int:
 
 
 def _explain_usage(error: Exception, given: list[str]) -> int:
-    """A wrong flag or value, found by the parser."""
-    text = re.sub(r"\s+", " ", str(getattr(error, "message", error))).rstrip(".")
+    """A wrong command, flag or value, found by the parser."""
+    commands = [str(registered.name) for registered in app.registered_commands]
     command = next((word for word in given if not word.startswith("-")), "")
-    where = (
-        f"rgbdsod {command} --help" if command in {info.name for info in app.registered_commands} else "rgbdsod --help"
-    )
+    where = f"rgbdsod {command} --help" if command in commands else "rgbdsod --help"
     option = getattr(error, "option_name", None)
-    if type(error).__name__ == "NoSuchOption" and option:
-        close = sorted(getattr(error, "possibilities", None) or ())
-        text = f"no option {option}" + (f"; did you mean {close[0]}?" if close else "")
+    parameter = getattr(error, "param", None)
+    if command and command not in commands:
+        text = f'no command "{command}"{_hint(command, commands)}'
+    elif type(error).__name__ == "NoSuchOption" and option:
+        text = f"no option {option}{_hint(option, getattr(error, 'possibilities', None) or ())}"
     else:
+        text = re.sub(r"\s+", " ", str(getattr(error, "message", error))).rstrip(".")
         text = f"{text[:1].lower()}{text[1:]}"
-        parameter = getattr(error, "param", None)
         if parameter is not None and getattr(parameter, "opts", None):
             text = f"{parameter.opts[-1]}: {text}"
     say_error(f"{text} ({where})")
     return 2
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    close = get_close_matches(word, list(known), n=1)
+    if not close:
+        return ""
+    return f"; did you mean {close[0]}?" if word.startswith("-") else f'; did you mean "{close[0]}"?'
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from rgbdsod.run.attack_task import AttackTask
 from rgbdsod.run.execute import ImageCallback, Target, execute
 from rgbdsod.run.modeling import device_of, get_data, get_model
 from rgbdsod.run.painting import read_target
+from rgbdsod.run.rehearsal import rehearse
 from rgbdsod.run.results import AttackResult
 from rgbdsod.run.survey import Empty, check_images
 from rgbdsod.run.threats import Eps
@@ -65,7 +66,7 @@ def attack(
         target: uint8 map (H, W) or a picture's path; brought to each image's size.
         success: when an image counts as fooled, such as "iou<0.5".
         seed: of random starts; with the image's id it decides them, whatever the batch.
-        levels: grid that the attack itself rounds to, 255 or 65535.
+        levels: highest code of a grid that the attack itself rounds to: 255 or 65535.
         holes: "keep" leaves depth alone where nothing was measured.
         empty: masks without foreground: "count" or "skip".
         dtype: what the network computes in during the attack.
@@ -127,6 +128,7 @@ def attack_task(
     plan = AttackPlan.of(settings, model.inputs, model.name)
     if settings.target is not None:
         read_target(settings.target)
+    rehearse(plan)
     images = check_images(data, empty)
     return AttackTask(
         model,

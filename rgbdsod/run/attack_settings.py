@@ -94,6 +94,8 @@ class AttackPlan:
             MAP_OBJECTIVES[settings.objective]  # raises with a hint
         if settings.holes not in get_args(Holes):
             raise UsageError(f'--holes "{settings.holes}": expected keep or free')
+        if settings.levels not in (None, 255, 65535):
+            raise UsageError(f"--levels {settings.levels}: expected 256 (8 bit) or 65536 (16 bit)")
         check_dtype(settings.dtype)
         return cls(
             settings=settings,

@@ -30,7 +30,19 @@ USAGE = [
     ),
     ("attack --norm l3", 'attack "pgd" has norms linf, l2, l1, l0; got --norm l3'),
     ("attack --attck pgd", "no option --attck; did you mean --attack? (rgbdsod attack --help)"),
-    ("attak", "no such command 'attak'. Did you mean 'attack'? (rgbdsod --help)"),
+    ("attak", 'no command "attak"; did you mean "attack"? (rgbdsod --help)'),
+    ("attack --model m.py:build --steps -1", "--steps -1 is too few; pass 1 or more"),
+    ("attack --model m.py:build --restarts 0", "--restarts 0 runs nothing; pass 1 or more"),
+    ("attack --levels 300", "--levels 300: expected 256 (8 bit) or 65536 (16 bit)"),
+    (
+        "attack --model m.py:build --step-size -1",
+        "--step-size -1 does not move; pass a size above 0, for example 2/255",
+    ),
+    (
+        "attack --success dice<0.5",
+        '--success "dice<0.5" is no rule; write MEASURE<NUMBER or MEASURE>=NUMBER, for example iou<0.5, '
+        "with MEASURE one of iou, flipped, mae or target-iou",
+    ),
     ("attack --set stps=3", 'no setting "stps"; did you mean "steps"? (rgbdsod attack --help)'),
     ("attack --set steps", "--set steps: expected KEY=VALUE, for example --set steps=40"),
     ("attack --batch some", "--batch some: expected a number from 1 on, or auto"),
