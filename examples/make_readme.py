@@ -13,7 +13,7 @@ import rgbdsod
 from rgbdsod.report.panels import depth_colours, difference
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402  (the backend comes first)
+from matplotlib import pyplot as plt
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = {"d3net": "early", "bbsnet": "multi-stage", "jldcf": "multi-stage, shared encoder"}
@@ -25,9 +25,7 @@ MARK = re.compile(r"(<!-- measured: .*?-->\n).*?(<!-- end -->)", re.DOTALL)
 def main(
     eps: Annotated[int, typer.Option(help="radius in grey levels")] = 2,
     steps: Annotated[int, typer.Option(help="of PGD")] = 20,
-    runs: Annotated[Path, typer.Option(help="folder for the runs; finished ones are not repeated")] = Path(
-        "runs/readme"
-    ),
+    runs: Annotated[Path, typer.Option(help="folder for the runs; finished ones stay")] = Path("runs/readme"),
 ) -> None:
     """Attack each model by noise and by PGD, on RGB, on depth, on both."""
     rows = [_row(model, fusion, eps / 255, steps, runs) for model, fusion in MODELS.items()]
