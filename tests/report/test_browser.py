@@ -197,8 +197,16 @@ def test_table_sorts_by_a_column(page: Any) -> None:
     assert _js(page, code, "id") == [["two", "three", "one", "img10", "img9", "four"], "descending"]
 
 
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page with the widest tables: both inputs, several radii."""
+    folder = tmp_path_factory.mktemp("runs") / "wide"
+    return report(write_attack(folder, eps=(2 / 255, 4 / 255, 8 / 255), modality="both")).as_uri()
+
+
 @pytest.mark.parametrize("width", [320, 400, 768, 1280])
-def test_no_width_scrolls_sideways(page: Any, width: int) -> None:
+def test_no_width_scrolls_sideways(page: Any, wide: str, width: int) -> None:
+    page.get(wide)
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
