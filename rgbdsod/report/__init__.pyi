@@ -1,4 +1,3 @@
-from .write import Format as Format
 from .write import report as report
 
-__all__ = ["Format", "report"]
+__all__ = ["report"]
