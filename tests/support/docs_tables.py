@@ -1,0 +1,150 @@
+"""Tables of the documentation that repeat what the code says, between `<!-- table: NAME -->` and `<!-- end -->`.
+
+`python tests/support/docs_tables.py` writes them anew; `tests/test_docs.py` compares.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from inspect import Parameter
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rgbdsod.attacks.table import ATTACKS, CLASS_OBJECTIVES, MAP_OBJECTIVES, AttackRow, ObjectiveRow
+from rgbdsod.datasets.known import DATASETS, KnownSet
+from rgbdsod.models.table import MODELS, ModelRow
+from rgbdsod.run.recipes import RECIPES, Recipe
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+_PLACE = re.compile(r"(?<=<!-- table: )(?P<name>[a-z-]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
+_SCHEDULES = {"constant": "constant", "cosine": "cosine to 0", "step": "x0.1 at 30, 60, 90 % of the training"}
+
+
+def filled(text: str) -> str:
+    """A page with all of its tables as the code has them now."""
+    return _PLACE.sub(lambda found: f"{found['name']}{found[2]}\n{TABLES[found['name']]()}\n\n", text)
+
+
+def attacks() -> str:
+    return _table(("attack", "own parameters", "passes per sample", "paper"), map(_attack, ATTACKS))
+
+
+def _attack(row: AttackRow) -> Sequence[str]:
+    parameters = ", ".join(f"`{name}={_value(value)}`" for name, value in row.parameters().items())
+    return f"`{row.name}`", parameters or "none", row.passes, _arxiv(row.arxiv, row.paper.split(",")[0])
+
+
+def map_objectives() -> str:
+    return _table(("objective", "what it rewards", "points ranked by", "source"), map(_objective, MAP_OBJECTIVES))
+
+
+def class_objectives() -> str:
+    return _table(("objective", "what it rewards", "points ranked by", "source"), map(_objective, CLASS_OBJECTIVES))
+
+
+def _objective(row: ObjectiveRow) -> Sequence[str]:
+    ranked = f"`{row.track}`" if row.track else "itself"
+    return f"`{row.name}`", row.summary, ranked, _arxiv(row.source, row.source)
+
+
+def models() -> str:
+    head = ("name", "fusion", "works at", "sides: multiples of", "parameters", "near in its depth", "paper")
+    return _table(head, (_model(row) for row in MODELS if not _is_long_form(row)))
+
+
+def _is_long_form(row: ModelRow) -> bool:
+    """`bbsnet.demo`, which is shown as `bbsnet`."""
+    return row.asset is not None and not row.canonical
+
+
+def _model(row: ModelRow) -> Sequence[str]:
+    size = f"{row.size[0]} x {row.size[1]}"
+    paper = f"{row.paper.venue}, {_arxiv(row.paper.arxiv, row.paper.arxiv)}"
+    near = row.inputs["depth"].near
+    return f"`{row.name}`", row.fusion, size, str(row.multiple), f"{_parameters(row) / 1e6:.2f} M", near, paper
+
+
+def _parameters(row: ModelRow) -> int:
+    """Numbers in the network, which is built without memory."""
+    module, _, function = row.builder.partition(":")
+    with torch.device("meta"):
+        network = getattr(import_module(module), function)(**row.options)
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def figures() -> str:
+    head = ("network", "file", "S", "MAE", "S, other RGB", "S, other depth", "S, photographs", "MAE, photographs")
+    return _table(head, (_figures(row) for row in MODELS if row.canonical and row.record.get("figures")))
+
+
+def _figures(row: ModelRow) -> Sequence[str]:
+    found = row.record["figures"]
+    clean, real = found["clean"], found["real photographs"]
+    swapped = (found[f"{name} swapped"]["sm"] for name in ("rgb", "depth"))
+    numbers = (clean["sm"], clean["mae"], *swapped, real["sm"], real["mae"])
+    return f"`{row.name}`", f"{row.record['bytes'] / 1e6:.1f} MB", *(f"{value:.3f}" for value in numbers)
+
+
+def catalogue() -> str:
+    head = ("set", "images", "published", "shows", "width x height", "depth from", "splits in use")
+    return _table(head, (_known(row) for row in DATASETS if not row.built_in))
+
+
+def _known(row: KnownSet) -> Sequence[str]:
+    name = f"{row.name} ({', '.join(row.aliases)})" if row.aliases else row.name
+    splits = ", ".join(f"{split} {images}" for split, images in row.splits.items())
+    published = row.venue if row.venue.startswith("arXiv") else f"{row.venue} {row.year}"
+    return name, str(row.images), published, row.kind, row.sizes, row.depth_source, splits
+
+
+def recipes() -> str:
+    head = ("recipe", "optimiser", "highest rate", "schedule", "weight decay", "batch", "remarks", "source")
+    return _table(head, map(_recipe, RECIPES))
+
+
+def _recipe(row: Recipe) -> Sequence[str]:
+    optimiser = f"{row.optimizer}, betas {row.betas[0]:g} and {row.betas[1]:g}"
+    remarks = [f"gradients clamped to {row.clip:g}"] if row.clip else []
+    remarks += ["BatchNorm keeps its statistics"] if row.frozen_norm else []
+    remarks += [f"rate grows over the first {row.warmup:.0%}"] if row.warmup else []
+    numbers = (f"{row.lr:g}", _SCHEDULES[row.schedule], f"{row.weight_decay:g}", str(row.batch))
+    return f"`{row.name}`", optimiser, *numbers, "; ".join(remarks), row.source
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "attacks": attacks,
+    "map-objectives": map_objectives,
+    "class-objectives": class_objectives,
+    "models": models,
+    "figures": figures,
+    "catalogue": catalogue,
+    "recipes": recipes,
+}
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell or ' ' for cell in line)} |" for line in lines)
+
+
+def _arxiv(number: str, text: str) -> str:
+    return f"[{text}](https://arxiv.org/abs/{number})" if number else text
+
+
+def _value(value: Any) -> str:
+    return "(required)" if value is Parameter.empty else f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def main() -> None:
+    """Write all tables anew."""
+    for page in sorted(DOCS.glob("*.md")):
+        old = page.read_text(encoding="utf-8")
+        new = filled(old)
+        if new != old:
+            page.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The documentation is true: examples run, links lead somewhere, commands exist, tables are those of the code."""
+
+import ast
+import doctest
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+import typer
+from docs_tables import filled
+
+from rgbdsod.attacks.table import ATTACKS, CLASS_OBJECTIVES, MAP_OBJECTIVES
+from rgbdsod.cli.main import app
+from rgbdsod.datasets import DATASETS
+from rgbdsod.models import MODELS
+from rgbdsod.run.recipes import RECIPES
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
+EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+TABLES = {"attack": ATTACKS, "objective": MAP_OBJECTIVES, "model": MODELS, "recipe": RECIPES}
+
+_FENCE = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+_INDENTED = re.compile(r"(?:^ {4}.*\n)+", re.MULTILINE)
+_INLINE = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+
+
+@pytest.fixture
+def tables_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an example adds to a table is gone afterwards."""
+    for table in (ATTACKS, MAP_OBJECTIVES, CLASS_OBJECTIVES, MODELS, DATASETS):
+        monkeypatch.setattr(table, "_rows", dict(table._rows))
+
+
+@pytest.mark.usefixtures("tables_put_back")
+@EVERY_PAGE
+def test_python_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All blocks of a page run in one namespace, as the one module that they would be."""
+    module = ModuleType(f"page_{page.stem.replace('-', '_')}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.chdir(tmp_path)
+    with torch.random.fork_rng():
+        for line, source in _python(page.read_text(encoding="utf-8")):
+            code = ast.increment_lineno(ast.parse(source), line)
+            exec(compile(code, str(page), "exec"), vars(module))
+
+
+@EVERY_PAGE
+def test_links_lead_somewhere(page: Path) -> None:
+    """Files exist, and headings in them."""
+    dead = []
+    for link in _LINK.findall(_prose(page)):
+        file, _, heading = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        known = target.exists() and (not heading or heading in _headings(target))
+        if not link.startswith(("http://", "https://", "mailto:")) and not known:
+            dead.append(link)
+    assert dead == []
+
+
+@EVERY_PAGE
+def test_commands_exist(page: Path) -> None:
+    """Sub-commands, flags, and the names that flags take."""
+    for line in _commands(page.read_text(encoding="utf-8")):
+        _check_command(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["rgbdsod atack", "rgbdsod attack --step 3", "rgbdsod attack --attack pdg", "rgbdsod report --latest --eps"],
+)
+def test_the_check_of_commands_sees_mistakes(line: str) -> None:
+    with pytest.raises(AssertionError, match="rgbdsod"):
+        _check_command(line)
+
+
+def test_commands_are_found_wherever_they_stand() -> None:
+    text = "`rgbdsod info x`\n\n    $ rgbdsod list   # all\n\n```sh\nrgbdsod attack \\\n  --steps 3\n```\n"
+    assert _commands(text) == ["rgbdsod attack --steps 3", "rgbdsod list # all", "rgbdsod info x"]
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_tables_are_those_of_the_code(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert filled(text) == text, "the code has changed: run python tests/support/docs_tables.py"
+
+
+def _modules_with_examples() -> list[str]:
+    found = []
+    rooms = {f"rgbdsod.{room}": ROOT / room for room in ("attacks", "datasets", "defenses", "fusion")}
+    for package, folder in ({"rgbdsod": ROOT / "rgbdsod"} | rooms).items():
+        for file in sorted(folder.rglob("*.py")):
+            if ">>> " in file.read_text(encoding="utf-8"):
+                found.append(".".join((package, *file.relative_to(folder).with_suffix("").parts)))
+    return found
+
+
+@pytest.mark.parametrize("name", _modules_with_examples())
+def test_examples_in_docstrings_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = doctest.testmod(import_module(name))
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+def _python(text: str) -> Iterator[tuple[int, str]]:
+    """Line number and source of each Python block that is to run."""
+    for block in _FENCE.finditer(text):
+        if block["kind"].strip() == "python":
+            yield text[: block.start("body")].count("\n"), block["body"]
+
+
+def _prose(page: Path) -> str:
+    """A page without its code."""
+    return _INLINE.sub("", _FENCE.sub("", page.read_text(encoding="utf-8")))
+
+
+def _headings(page: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub and MkDocs make them."""
+    titles = re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def _commands(text: str) -> list[str]:
+    """Command lines of rgbdsod in blocks of code, and inline where they are more than the name."""
+    fenced = [block["body"] for block in _FENCE.finditer(text) if not block["kind"].startswith("python")]
+    rest = _FENCE.sub("", text)
+    lines = "\n".join([*fenced, *_INDENTED.findall(rest)]).replace("\\\n", " ").splitlines()
+    inline = [code for code in _INLINE.findall(rest) if " " in code]
+    found = (re.sub(r"^\s*(?:\$ )?", "", line) for line in [*lines, *inline])
+    return [re.sub(r"\s+", " ", line) for line in found if re.match(r"rgbdsod (?!<)", line)]  # <command>: any
+
+
+def _check_command(line: str) -> None:
+    """Fail where a line names a sub-command, a flag or a value that does not exist."""
+    words = shlex.split(line, comments=True)[1:]
+    if words[0].startswith("-"):
+        assert words[0] in ("--help", "--version"), f"{line}: no flag {words[0]}"
+        return
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert words[0] in commands, f"{line}: there is no such command"
+    command = commands[words[0]]
+    try:
+        values, rest, _ = command.make_parser(command.context_class(command)).parse_args(words[1:])
+    except Exception as error:  # typer has its own copy of click, whose errors it does not export
+        raise AssertionError(f"{line}: {error}") from error
+    assert not rest or words[0] in ("report", "list", "info"), f"{line}: {rest} is no flag"
+    for flag, table in TABLES.items():
+        value = values.get(flag)
+        known = value is None or value in table or ".py" in value or value.isupper() or values.get("plugin")
+        assert known, f"{line}: no {flag} {value}"

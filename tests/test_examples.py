@@ -1,0 +1,42 @@
+"""The scripts of examples/ run as a user runs them, small."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+SMALL = ["--images", "2", "--steps", "2"]
+RUNS = {
+    "attack_your_model.py": (SMALL, ["rgb may change", "depth may change", "Sm    up"]),
+    "attack_tensors.py": (SMALL, ["noise", "2 forward, 0 backward", "3 forward, 2 backward"]),
+    "compare_modalities.py": (["bbsnet", *SMALL], ["bbsnet, depth attacked", " -> "]),
+}
+LONG = ("make_demo.py", "make_readme.py", "make_weights.py")
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_example_runs_and_prints_what_it_promises(name: str, tmp_path: Path) -> None:
+    arguments, expected = RUNS[name]
+    done = _run(name, *arguments, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [text for text in expected if text not in done.stdout] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_what_takes_long_at_least_starts(name: str, tmp_path: Path) -> None:
+    done = _run(name, "--help", folder=tmp_path)
+    assert (done.returncode, "Usage" in done.stdout) == (0, True), done.stderr
+
+
+def test_every_script_is_tested() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RUNS, *LONG}
+
+
+def _run(name: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
