@@ -21,24 +21,25 @@ from rgbdsod.run.validate import dependence, validate
 ASSETS = Path(rgbdsod.__file__).parent / "models" / "assets"
 TRAIN = {"scenes:100000@128x128#0": 0.8, "demo:train": 0.2}
 VALIDATION, TEST, REAL = "scenes:200@128x128#1", f"scenes:400@128x128#{TEST_SEED + 1}", "demo:real"
-ITERATIONS = 1500
+ITERATIONS = {"bbsnet": 1500, "jldcf": 1500, "d3net": 4000}
 HOW = Augmentation(crop=0.6, light=0.3)
 
 
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="networks to train; all three by default")] = None,
     seed: Annotated[int, typer.Option(help="of weights, order and augmentation")] = 0,
-    iterations: Annotated[int, typer.Option(help="steps of 16 images")] = ITERATIONS,
+    iterations: Annotated[int | None, typer.Option(help="steps of 16 images; default: as shipped")] = None,
     out: Annotated[Path, typer.Option(help="folder for checkpoints and logs")] = Path("runs/weights"),
     assets: Annotated[Path, typer.Option(help="folder for the weights")] = ASSETS,
 ) -> None:
     """Train, measure and write the built-in weights; an interrupted training continues."""
-    for name in names or ["bbsnet", "jldcf", "d3net"]:
+    for name in names or list(ITERATIONS):
+        steps = iterations or ITERATIONS[name]
         result = train(
             name,
             data=_training_set(),
             val=VALIDATION,
-            iterations=iterations,
+            iterations=steps,
             seed=seed,
             out=out / name,
             augmentation=HOW,
@@ -46,7 +47,7 @@ def main(
         )
         record = save_asset(result.model, assets / f"{name}.safetensors") | {
             "what": "demonstration weights of a small network; not the published model",
-            "command": f"python examples/make_weights.py {name} --seed {seed} --iterations {iterations}",
+            "command": f"python examples/make_weights.py {name} --seed {seed} --iterations {steps}",
             "data": {"train": TRAIN, "validation": VALIDATION, "test": TEST, "real photographs": REAL},
             "best_iteration": result.best["iteration"],
             "versions": {"python": platform.python_version(), "torch": torch.__version__},
