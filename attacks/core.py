@@ -150,19 +150,18 @@ def conclude(engine: Engine, tracker: Tracker, inputs: Inputs, steps: int) -> Re
     """
     trace = tracker.trace()
     engine.check_finite(trace)
-    points, value, fooled = tracker.best()
+    points, best = tracker.best()
     grids = [name for name, ball in engine.balls.items() if ball.budget.levels]
     for name in grids:
         points[name] = quantise(points[name], engine.clean[name], engine.balls[name].budget)
     exact = engine.in_full_precision()
     if grids or exact is not engine:
-        verdict = exact.evaluate(points)
-        value, fooled = verdict.value, verdict.fooled
+        best = exact.evaluate(points)
     return Result(
         inputs={name: points.get(name, clean) for name, clean in inputs.items()},
         start_loss=trace[0, 0],
-        loss=value,
-        fooled=fooled,
+        loss=best.value,
+        fooled=best.judge(),
         forward=engine.forwards,
         backward=engine.backwards,
         steps=steps,

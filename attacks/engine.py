@@ -1,9 +1,10 @@
 """The attacked problem at work: frozen, untouched inputs computed once, every pass counted."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -27,13 +28,13 @@ class Evaluation:
 
     Args:
         value: what points are ranked by, (B,).
-        fooled: bool (B,).
+        judge: whether they fool, bool (B,); asked only of points that may be returned.
         gradients: of the summed loss, by attacked input; empty after a forward pass alone.
         faithful: whether the value belongs to the points themselves and not to transformed ones.
     """
 
     value: Tensor
-    fooled: Tensor
+    judge: Callable[[], Tensor]
     gradients: dict[str, Tensor] = field(default_factory=dict)
     faithful: bool = True
 
@@ -171,7 +172,7 @@ class Engine:
     def evaluate(self, points: Inputs, progress: float = 1.0) -> Evaluation:
         """One forward pass."""
         outputs = self.forward(points)
-        return self._judge(outputs, self._loss(outputs, progress), {})
+        return self._evaluation(outputs, self._loss(outputs, progress), {})
 
     def gradient(self, points: Inputs, progress: float = 0.0) -> Evaluation:
         """One forward and one backward pass to the attacked inputs."""
@@ -180,7 +181,7 @@ class Engine:
             outputs = self.forward(leaves)
             loss = self._loss(outputs, progress)
             gradients = self.pull(loss, leaves)
-        return self._judge(outputs, loss, gradients)
+        return self._evaluation(outputs, loss, gradients)
 
     def check_finite(self, trace: Tensor) -> None:
         """Say where a model broke down; asked once, after the loop, since each question stops the device.
@@ -200,9 +201,11 @@ class Engine:
             )
 
     @torch.no_grad()
-    def _judge(self, outputs: Any, loss: Tensor, gradients: dict[str, Tensor]) -> Evaluation:
+    def _evaluation(self, outputs: Any, loss: Tensor, gradients: dict[str, Tensor]) -> Evaluation:
         value = self.problem.track(outputs)
-        return Evaluation(loss.detach() if value is None else value, self.problem.fooled(outputs), gradients)
+        shown = outputs.detach() if isinstance(outputs, Tensor) else outputs  # a kept point must not keep its graph
+        judge = torch.no_grad()(partial(self.problem.fooled, shown))
+        return Evaluation(loss.detach() if value is None else value, judge, gradients)
 
     def _loss(self, outputs: Any, progress: float) -> Tensor:
         loss = self.problem.loss(outputs, progress)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rgbdsod.attacks.partial import Forward, OnModel, staged, whole
-from rgbdsod.attacks.pixels import Pixels, signs
+from rgbdsod.attacks.pixels import Pixels, Reference
 from rgbdsod.attacks.success import parse_success
 from rgbdsod.attacks.table import MAP_OBJECTIVES
 from rgbdsod.errors import UsageError
@@ -60,10 +60,9 @@ class MapProblem(OnModel):
         self._objective, self._ranking = row.load(), MAP_OBJECTIVES[row.track].load() if row.track else None
         self._success = parse_success(success or _SUCCESS[goal])
         self._toward, self._flatten, self._valid = goal != "untargeted", flatten, valid
-        self._truth, self._truth_sign = masks, signs(masks)
         aim = masks if goal == "untargeted" else torch.zeros_like(masks) if target is None else target
         _check_map("target", aim, masks)
-        self._aim, self._aim_sign = aim, signs(aim)
+        self._truth, self._aim = Reference.of(masks), Reference.of(aim)
         size = (masks.shape[-2], masks.shape[-1])
         super().__init__(staged(model, size) if isinstance(model, MapModel) else whole(model, inputs, modules))
 
@@ -75,50 +74,43 @@ class MapProblem(OnModel):
         """
         logits = self._model(inputs)
         found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        if found != tuple(self._truth.shape):
+        if found != tuple(self._truth.soft.shape):
             raise UsageError(
-                f"{self.name} returned {found}, expected logits of the masks' shape {tuple(self._truth.shape)}"
+                f"{self.name} returned {found}, expected logits of the masks' shape {tuple(self._truth.soft.shape)}"
             )
         full: Tensor = logits if logits.dtype == torch.float64 else logits.float()
         return full
 
     def loss(self, outputs: Tensor, progress: float = 0.0) -> Tensor:
         """The objective, away from the truth or towards the target, (B,)."""
-        loss: Tensor = self._signed(self._objective(self._beside_aim(outputs, self._toward, progress)))
+        loss: Tensor = self._signed(self._objective(self._beside(self._aim, outputs, self._toward, progress)))
         return loss - self._flatten * outputs.flatten(1).std(1) if self._flatten else loss
 
     def track(self, outputs: Tensor) -> Tensor | None:
         """The ranking objective where the raised one cannot rank, (B,)."""
         if self._ranking is None:
             return None
-        return self._signed(self._ranking(self._beside_aim(outputs, self._toward)))
+        return self._signed(self._ranking(self._beside(self._aim, outputs, self._toward)))
 
     def fooled(self, outputs: Tensor) -> Tensor:
         """Whether the success rule holds, bool (B,)."""
-        beside = self._beside_aim if self._success.on_target else self._beside_truth
-        return self._success(beside(outputs))
+        return self._success(self._beside(self._aim if self._success.on_target else self._truth, outputs))
 
     def margins(self, outputs: Tensor) -> Tensor:
         """Each pixel's signed logit (B, H*W): positive while it shows the truth (or does not yet show the target)."""
-        return self._signed(self._beside_aim(outputs).margin.flatten(1))
+        return self._signed(self._beside(self._aim, outputs).margin.flatten(1))
 
     def select(self, index: Tensor) -> Self:
         """The problem for some of the samples."""
-        return self._rows(index, "_truth", "_truth_sign", "_aim", "_aim_sign", "_valid")
+        return self._rows(index, "_truth", "_aim", "_valid")
 
     def _signed(self, value: Tensor) -> Tensor:
         """Raised away from the truth, lowered towards a target."""
         return -value if self._toward else value
 
-    def _beside_truth(self, logits: Tensor) -> Pixels:
-        return Pixels(logits, self._truth.to(logits), self._truth_sign.to(logits), self._counted(logits))
-
-    def _beside_aim(self, logits: Tensor, toward: bool = False, progress: float = 0.0) -> Pixels:
-        aim, sign = self._aim.to(logits), self._aim_sign.to(logits)
-        return Pixels(logits, aim, sign, self._counted(logits), toward, progress)
-
-    def _counted(self, logits: Tensor) -> Tensor | None:
-        return None if self._valid is None else self._valid.to(logits)
+    def _beside(self, reference: Reference, logits: Tensor, toward: bool = False, progress: float = 0.0) -> Pixels:
+        valid = None if self._valid is None else self._valid.to(logits)
+        return Pixels(logits, reference.like(logits), valid, toward, progress)
 
 
 def _check_map(name: str, value: Tensor, like: Tensor | None = None) -> None:

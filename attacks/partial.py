@@ -141,5 +141,6 @@ def _take(value: Any, index: Tensor) -> Any:
     if isinstance(value, Mapping):
         return {name: _take(part, index) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_take(part, index) for part in value)
+        build = getattr(type(value), "_make", type(value))  # named tuples take their parts one by one
+        return build(_take(part, index) for part in value)
     return value

@@ -7,10 +7,37 @@ it is lowered, and then "turned" pixels are those that already show the target.
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid, softplus
+from torch.nn.functional import softplus
+
+
+class Reference(NamedTuple):
+    """A map to move away from or towards, with what each step would otherwise derive from it again.
+
+    Args:
+        soft: (B,1,H,W) in [0, 1].
+        sign: the map cut at 0.5, as -1 and +1.
+        positive: the same as bool.
+    """
+
+    soft: Tensor
+    sign: Tensor
+    positive: Tensor
+
+    @classmethod
+    def of(cls, soft: Tensor) -> Self:
+        """The reference of a map in [0, 1]."""
+        positive = soft > 0.5
+        return cls(soft, torch.where(positive, 1.0, -1.0).to(soft), positive)
+
+    def like(self, logits: Tensor) -> Self:
+        """The same on the logits' device, in their type."""
+        return self._replace(
+            soft=self.soft.to(logits), sign=self.sign.to(logits), positive=self.positive.to(logits.device)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,16 +46,14 @@ class Pixels:
 
     Args:
         logits: (B,1,H,W).
-        reference: the map to move away from or towards, (B,1,H,W) in [0, 1].
-        sign: the same map at 0.5 as -1 and +1.
+        reference: the map to move away from or towards, on the logits' device and in their type.
         valid: the pixels that count, (B,1,H,W) of the logits' type; None: all.
         toward: whether the reference is a target.
         progress: how much of the attack is done, 0 to 1.
     """
 
     logits: Tensor
-    reference: Tensor
-    sign: Tensor
+    reference: Reference
     valid: Tensor | None = None
     toward: bool = False
     progress: float = 0.0
@@ -36,12 +61,15 @@ class Pixels:
     @cached_property
     def margin(self) -> Tensor:
         """The signed logit m: positive where the pixel agrees with the reference."""
-        return self.sign * self.logits
+        return self.reference.sign * self.logits
 
     @cached_property
-    def error(self) -> Tensor:
-        """Binary cross-entropy of each pixel, against the binary reference."""
-        return softplus(-self.margin)
+    def likelihood(self) -> Tensor:
+        """The log-probability of the binary reference, per pixel: minus the binary cross-entropy.
+
+        `softplus(m, beta=-1)` is `log sigmoid(m)`, in fewer passes over memory than the other ways to write it.
+        """
+        return softplus(self.margin, beta=-1)
 
     @cached_property
     def unturned(self) -> Tensor:
@@ -57,6 +85,11 @@ class Pixels:
         """The sum (B,) over the pixels that count."""
         return (values if self.valid is None else values * self.valid).flatten(1).sum(1)
 
+    def count(self, where: Tensor) -> Tensor:
+        """How many (B,) of the pixels that count are marked in a bool map."""
+        marked = where if self.valid is None else where & (self.valid > 0)
+        return marked.flatten(1).count_nonzero(1)
+
     def mean(self, values: Tensor) -> Tensor:
         """The mean (B,) over the pixels that count."""
         if self.valid is None:
@@ -64,23 +97,18 @@ class Pixels:
         return self.total(values) / self.valid.flatten(1).sum(1).clamp_min(1)
 
 
-def signs(reference: Tensor) -> Tensor:
-    """A map in [0, 1] as -1 and +1, cut at 0.5."""
-    return torch.where(reference > 0.5, 1.0, -1.0).to(reference)
-
-
 def bce(pixels: Pixels) -> Tensor:
     """Mean binary cross-entropy."""
-    return pixels.mean(pixels.error)
+    return -pixels.mean(pixels.likelihood)
 
 
 def balanced_bce(pixels: Pixels) -> Tensor:
     """Binary cross-entropy, half from the object and half from the background, so that a small object counts."""
     halves = []
-    for side in (pixels.sign > 0, pixels.sign < 0):
+    for side in (pixels.reference.positive, ~pixels.reference.positive):
         count = pixels.total(side.to(pixels.logits)).clamp_min(1)
-        halves.append(pixels.total(pixels.error * side) / count)
-    return (halves[0] + halves[1]) / 2
+        halves.append(pixels.total(pixels.likelihood * side) / count)
+    return -(halves[0] + halves[1]) / 2
 
 
 def masked_bce(pixels: Pixels) -> Tensor:
@@ -89,7 +117,7 @@ def masked_bce(pixels: Pixels) -> Tensor:
     Source: Croce et al., "Towards Reliable Evaluation and Fast Training of Robust Semantic Segmentation Models",
     arXiv 2306.12941, section 3.
     """
-    return pixels.mean(pixels.error * pixels.unturned)
+    return -pixels.mean(pixels.likelihood * pixels.unturned)
 
 
 def segpgd(pixels: Pixels) -> Tensor:
@@ -98,7 +126,8 @@ def segpgd(pixels: Pixels) -> Tensor:
     Source: Gu et al., "SegPGD", arXiv 2207.12391, equations 4 and 7.
     """
     later = pixels.progress / 2
-    return pixels.mean(torch.where(pixels.unturned, (1 - later) * pixels.error, later * pixels.error))
+    likelihood = pixels.likelihood
+    return -pixels.mean(torch.where(pixels.unturned, (1 - later) * likelihood, later * likelihood))
 
 
 def cospgd(pixels: Pixels) -> Tensor:
@@ -112,7 +141,7 @@ def cospgd(pixels: Pixels) -> Tensor:
     right, wrong = agreement.sigmoid(), (-agreement).sigmoid()
     cosine = right / torch.hypot(right, wrong)
     weight = 1 - cosine if pixels.toward else cosine
-    return pixels.mean(weight * pixels.error)
+    return -pixels.mean(weight * pixels.likelihood)
 
 
 def js(pixels: Pixels) -> Tensor:
@@ -123,7 +152,7 @@ def js(pixels: Pixels) -> Tensor:
     Source: Croce et al., arXiv 2306.12941, equation 5.
     """
     right = pixels.margin.sigmoid()
-    divergence = right * logsigmoid(pixels.margin) - (1 + right) * right.log1p() + 2 * math.log(2)
+    divergence = right * pixels.likelihood - (1 + right) * right.log1p() + 2 * math.log(2)
     return pixels.mean(divergence) / 2
 
 

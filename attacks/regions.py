@@ -10,21 +10,21 @@ _TINY = 1e-12
 
 def soft_iou(pixels: Pixels) -> Tensor:
     """One minus the intersection over union of probabilities, one pixel added to both."""
-    p, g = pixels.probability, pixels.reference
+    p, g = pixels.probability, pixels.reference.soft
     both = p * g
     return 1 - (pixels.total(both) + 1) / (pixels.total(p + g - both) + 1)
 
 
 def soft_f(pixels: Pixels, beta2: float = 0.3) -> Tensor:
     """One minus the F-measure of probabilities; `beta2` below 1 favours precision."""
-    p, g = pixels.probability, pixels.reference
+    p, g = pixels.probability, pixels.reference.soft
     hit = pixels.total(p * g)
     return 1 - (1 + beta2) * hit / (beta2 * pixels.total(g) + pixels.total(p)).clamp_min(_TINY)
 
 
 def mae(pixels: Pixels) -> Tensor:
     """Mean absolute difference of the probabilities."""
-    return pixels.mean((pixels.probability - pixels.reference).abs())
+    return pixels.mean((pixels.probability - pixels.reference.soft).abs())
 
 
 def structure(pixels: Pixels) -> Tensor:
@@ -34,7 +34,7 @@ def structure(pixels: Pixels) -> Tensor:
 
     Source: Fan et al., "Structure-measure: a new way to evaluate foreground maps", arXiv 1708.00786, equations 5 and 7.
     """
-    p, g = pixels.probability, (pixels.sign > 0).to(pixels.logits)
+    p, g = pixels.probability, pixels.reference.positive.to(pixels.logits)
     if pixels.valid is not None:
         p = torch.where(pixels.valid > 0, p, g)
     share = g.flatten(1).mean(1)

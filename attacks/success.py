@@ -15,9 +15,8 @@ from rgbdsod.errors import UsageError
 
 def _overlap(pixels: Pixels) -> Tensor:
     """Intersection over union of the maps at 0.5; 0 where both are empty."""
-    predicted, wanted = (pixels.logits > 0).to(pixels.logits), (pixels.sign + 1) / 2
-    both = pixels.total(predicted * wanted)
-    return both / (pixels.total(predicted) + pixels.total(wanted) - both).clamp_min(1)
+    predicted, wanted = pixels.logits > 0, pixels.reference.positive
+    return pixels.count(predicted & wanted) / pixels.count(predicted | wanted).clamp_min(1)
 
 
 def _flipped(pixels: Pixels) -> Tensor:

@@ -1,5 +1,7 @@
 """The best point so far, per sample, without asking the device."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -18,8 +20,7 @@ class Tracker:
     def __init__(self, total: int = 0, callback: Callback | None = None) -> None:
         self._done, self._total, self._callback = 0, total, callback
         self._points: dict[str, Tensor] = {}
-        self._value: Tensor | None = None
-        self._fooled: Tensor | None = None
+        self._best: Evaluation | None = None
         self._trace: list[list[Tensor]] = []
 
     def begin(self) -> None:
@@ -35,26 +36,37 @@ class Tracker:
 
     def offer(self, points: Inputs, evaluation: Evaluation) -> None:
         """Keep these points where they are better than the best so far."""
-        if self._value is None or self._fooled is None:
-            self._points, self._value, self._fooled = dict(points), evaluation.value, evaluation.fooled
+        if self._best is None or _surely_all(better := evaluation.value > self._best.value):
+            self._points, self._best = dict(points), replace(evaluation, gradients={})
             return
-        better = evaluation.value > self._value
-        self._value = torch.where(better, evaluation.value, self._value)
-        self._fooled = torch.where(better, evaluation.fooled, self._fooled)
         for name, point in points.items():
             wide = better.view(-1, *[1] * (point.ndim - 1))
             self._points[name] = torch.where(wide, point, self._points[name])
+        value = torch.where(better, evaluation.value, self._best.value)
+        fooled = torch.where(better, evaluation.judge(), self._best.judge())
+        self._best = Evaluation(value, lambda: fooled)
 
     def adopt(self, points: Inputs) -> None:
-        """Take points that nobody has looked at."""
+        """Take points that nobody has looked at: their values are NaN."""
+        first = self._trace[0][0]
         self._points = dict(points)
+        self._best = Evaluation(torch.full_like(first, torch.nan), lambda: torch.zeros_like(first, dtype=torch.bool))
 
-    def best(self) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """The best points, their values (B,) (NaN where nobody looked) and whether they fool, bool (B,)."""
-        value = self._trace[0][0].new_full(self._trace[0][0].shape, torch.nan) if self._value is None else self._value
-        fooled = torch.zeros_like(value, dtype=torch.bool) if self._fooled is None else self._fooled
-        return dict(self._points), value, fooled
+    def best(self) -> tuple[dict[str, Tensor], Evaluation]:
+        """The best points and what is known of them.
+
+        Raises:
+            LookupError: no points were offered.
+        """
+        if self._best is None:
+            raise LookupError("no points were offered")
+        return dict(self._points), self._best
 
     def trace(self) -> Tensor:
         """All values, (restarts, points, B)."""
         return torch.stack([torch.stack(values) for values in self._trace])
+
+
+def _surely_all(flags: Tensor) -> bool:
+    """Whether all flags are set, where asking costs nothing: a question to a GPU would make the loop wait for it."""
+    return flags.is_cpu and bool(flags.all())

@@ -6,7 +6,7 @@ import torch
 from attacks_networks import Classifier, Saliency, filled
 
 from rgbdsod.attacks import Budget, ClassProblem, MapProblem, fgsm, ifgsm, mifgsm, pgd
-from rgbdsod.attacks.pixels import Pixels, segpgd
+from rgbdsod.attacks.pixels import Pixels, Reference, segpgd
 from rgbdsod.attacks.projections import l1_box
 from rgbdsod.attacks.scores import Scores, dlr
 
@@ -152,7 +152,7 @@ def test_saliency_attacks(name, saliency, golden):
 
 def test_dense_weights_at_the_clean_input(golden):
     logits, masks = golden["sal_logits"], scene(golden)[1]
-    pixels = Pixels(logits, masks, 2 * masks - 1, progress=3 / STEPS)
+    pixels = Pixels(logits, Reference.of(masks), progress=3 / STEPS)
     close(segpgd(pixels).sum(), golden["sal_segpgd_loss_it3_of_T"], 1e-9)
 
 
@@ -161,4 +161,4 @@ def test_cosine_weights_at_the_clean_input(saliency, golden):
 
     logits, masks = golden["sal_logits"], scene(golden)[1]
     expected = golden["sal_cospgd_weighted_pixels"].flatten(1).mean(1)
-    close(cospgd(Pixels(logits, masks, 2 * masks - 1)), expected, 1e-9)
+    close(cospgd(Pixels(logits, Reference.of(masks))), expected, 1e-9)

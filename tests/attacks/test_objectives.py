@@ -9,7 +9,7 @@ from attacks_networks import Saliency, seeded
 from attacks_problems import rand, scene
 
 from rgbdsod.attacks import Budget, MapProblem, ScoreProblem, pgd
-from rgbdsod.attacks.pixels import Pixels
+from rgbdsod.attacks.pixels import Pixels, Reference
 from rgbdsod.attacks.success import parse_success
 from rgbdsod.attacks.table import CLASS_OBJECTIVES, MAP_OBJECTIVES
 
@@ -20,7 +20,7 @@ def pixels(samples: int = 3, **settings) -> Pixels:
     logits = 8 * rand(3, samples, 1, 9, 7, dtype=torch.float64) - 4
     reference = torch.zeros(samples, 1, 9, 7, dtype=torch.float64)
     reference[:, :, 2:6, 1:5] = 1
-    return Pixels(logits, reference, 2 * reference - 1, **settings)
+    return Pixels(logits, Reference.of(reference), **settings)
 
 
 def slow(z: np.ndarray, g: np.ndarray, toward: bool, progress: float) -> dict[str, float]:
@@ -51,7 +51,7 @@ def test_definition(name, toward):
     view = pixels(toward=toward, progress=0.6)
     found = MAP_OBJECTIVES[name].load()(view)
     for at in range(3):
-        z, g = view.logits[at].numpy(), view.reference[at].numpy()
+        z, g = view.logits[at].numpy(), view.reference.soft[at].numpy()
         assert found[at].item() == pytest.approx(slow(z, g, toward, 0.6)[name], abs=1e-10)
 
 
@@ -65,7 +65,7 @@ def test_structure_is_the_s_measure(shared):
             continue
         prediction = torch.from_numpy(golden[f"pred_{at:02d}"] / 255.0)[None, None]
         truth = torch.from_numpy((golden[f"gt_{at:02d}"] > 128) * 1.0)[None, None]
-        found = -structure(Pixels(torch.logit(prediction, eps=1e-12), truth, 2 * truth - 1)).item()
+        found = -structure(Pixels(torch.logit(prediction, eps=1e-12), Reference.of(truth))).item()
         assert found == pytest.approx(golden["raw_sm"][at], abs=2e-5), name
         compared += 1
     assert compared >= 14
@@ -78,7 +78,7 @@ def test_finite_for_empty_full_and_saturated_maps(row):
     truth[1], truth[2, :, :3], truth[3, :, 0, 0] = 1, 1, 1
     for scale in (0.0, 1.0, 200.0):
         logits = (scale * (2 * rand(5, 4, 1, 6, 6) - 1)).requires_grad_()
-        loss = row.load()(Pixels(logits, truth, 2 * truth - 1, progress=0.5))
+        loss = row.load()(Pixels(logits, Reference.of(truth), progress=0.5))
         assert loss.shape == (4,)
         assert torch.isfinite(loss).all()
         assert torch.isfinite(torch.autograd.grad(loss.sum(), logits)[0]).all()
@@ -92,7 +92,7 @@ def test_every_objective_does_damage(row):
     assert result.loss.mean() > result.start_loss.mean()
     clean, after = (problem.forward(x) for x in (inputs, result.inputs))
     error = MAP_OBJECTIVES["mae"].load()
-    assert error(Pixels(after, masks, 2 * masks - 1)).mean() > error(Pixels(clean, masks, 2 * masks - 1)).mean()
+    assert error(Pixels(after, Reference.of(masks))).mean() > error(Pixels(clean, Reference.of(masks))).mean()
 
 
 @EVERY
@@ -109,15 +109,15 @@ def test_paint_reaches_another_map():
     target = masks.flip(-1, -2)
     problem = MapProblem(seeded(Saliency()), masks, goal="paint", target=target)
     result = pgd(problem, inputs, {"rgb": Budget(eps=0.5), "depth": Budget(eps=0.5)}, steps=40)
-    start = -MAP_OBJECTIVES["bce"].load()(Pixels(problem.forward(inputs), target, 2 * target - 1))
+    start = -MAP_OBJECTIVES["bce"].load()(Pixels(problem.forward(inputs), Reference.of(target)))
     assert (result.loss > start).all()
-    wanted = parse_success("iou>=0.5")(Pixels(problem.forward(result.inputs), target, 2 * target - 1))
+    wanted = parse_success("iou>=0.5")(Pixels(problem.forward(result.inputs), Reference.of(target)))
     assert torch.equal(result.fooled, wanted)
 
 
 def test_js_slope_vanishes_on_lost_pixels():
     margin = torch.linspace(-30, 30, 121, dtype=torch.float64).view(1, 1, 1, -1).requires_grad_()
-    view = Pixels(margin, torch.ones_like(margin), torch.ones_like(margin))
+    view = Pixels(margin, Reference.of(torch.ones_like(margin)))
     loss = MAP_OBJECTIVES["js"].load()(view)
     slope = torch.autograd.grad(loss.sum() * margin.numel(), margin)[0]
     q = margin.detach().sigmoid()
@@ -130,10 +130,10 @@ def test_js_slope_vanishes_on_lost_pixels():
 def test_cosine_weight_is_constant_in_differentiation():
     view = pixels()
     logits = view.logits.clone().requires_grad_()
-    loss = MAP_OBJECTIVES["cospgd"].load()(Pixels(logits, view.reference, view.sign))
+    loss = MAP_OBJECTIVES["cospgd"].load()(Pixels(logits, view.reference))
     slope = torch.autograd.grad(loss.sum(), logits)[0] * 63
     right, wrong = view.margin.sigmoid(), (-view.margin).sigmoid()
-    expected = -view.sign * wrong * right / (right**2 + wrong**2).sqrt()
+    expected = -view.reference.sign * wrong * right / (right**2 + wrong**2).sqrt()
     assert torch.allclose(slope, expected)
 
 
@@ -165,11 +165,11 @@ def test_flatten_lowers_the_contrast_of_what_is_hidden():
 def test_invalid_pixels_do_not_count(row):
     """What the model shows where nothing was measured changes neither loss nor success."""
     view = pixels()
-    valid = torch.ones_like(view.reference)
+    valid = torch.ones_like(view.logits)
     valid[:, :, :, :3] = 0
     noisy = torch.where(valid > 0, view.logits, rand(11, 3, 1, 9, 7).double() - 0.5)
     objective, rule = row.load(), parse_success("iou<0.4")
-    first, second = (Pixels(z, view.reference, view.sign, valid) for z in (view.logits, noisy))
+    first, second = (Pixels(z, view.reference, valid) for z in (view.logits, noisy))
     assert torch.allclose(objective(first), objective(second))
     assert torch.equal(rule(first), rule(second))
     assert not torch.allclose(objective(first), objective(view))
@@ -193,7 +193,7 @@ def test_success_rules(rule, expected):
     logits = torch.full((3, 1, 2, 2), -9.0)
     logits[0, :, :, 0] = 9
     logits[1, :, 0] = 9
-    assert parse_success(rule)(Pixels(logits, truth, 2 * truth - 1)).tolist() == expected
+    assert parse_success(rule)(Pixels(logits, Reference.of(truth))).tolist() == expected
 
 
 def test_success_on_a_target_map():
