@@ -29,7 +29,7 @@ TABLES = {"attack": ATTACKS, "objective": MAP_OBJECTIVES, "model": MODELS, "reci
 
 _FENCE = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?:^ {4}.*\n)+", re.MULTILINE)
-_INLINE = re.compile(r"`([^`\n]+)`")
+_INLINE = re.compile(r"`((?:[^`\n]|\n(?!\n))+)`")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -134,9 +134,9 @@ def _commands(text: str) -> list[str]:
     fenced = [block["body"] for block in _FENCE.finditer(text) if not block["kind"].startswith("python")]
     rest = _FENCE.sub("", text)
     lines = "\n".join([*fenced, *_INDENTED.findall(rest)]).replace("\\\n", " ").splitlines()
-    inline = [code for code in _INLINE.findall(rest) if " " in code]
+    inline = [code for code in _INLINE.findall(rest) if len(code.split()) > 1]
     found = (re.sub(r"^\s*(?:\$ )?", "", line) for line in [*lines, *inline])
-    return [re.sub(r"\s+", " ", line) for line in found if re.match(r"rgbdsod (?!<)", line)]  # <command>: any
+    return [re.sub(r"\s+", " ", line) for line in found if re.match(r"rgbdsod\s(?!<)", line)]  # <command>: any
 
 
 def _check_command(line: str) -> None:

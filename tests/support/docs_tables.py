@@ -50,7 +50,7 @@ def _objective(row: ObjectiveRow) -> Sequence[str]:
 
 
 def models() -> str:
-    head = ("name", "fusion", "works at", "sides: multiples of", "parameters", "near in its depth", "paper")
+    head = ("name", "fusion", "works at", "multiples of", "parameters", "near is", "paper")
     return _table(head, (_model(row) for row in MODELS if not _is_long_form(row)))
 
 
