@@ -17,8 +17,8 @@ from rgbdsod.cli.sources import (
     known_inputs,
     open_data,
     open_model,
-    saved_line,
     set_deterministic,
+    show_result,
     target,
 )
 from rgbdsod.run.plugins import load_plugins
@@ -39,7 +39,7 @@ _OWN = ("steps", "step_size", "restarts")
 _ATTACK = "Attack"
 
 
-def attack(
+def command(
     context: Context,
     model: options.Model = "bbsnet",
     weights: options.Weights = None,
@@ -142,11 +142,7 @@ def _attack(screen: Screen, task: "AttackTask", where: "Target", device: "torch.
             task, target=where, device=device, batch=batch, callback=advance, on_open=lambda: _header(screen, task)
         )
     result = AttackResult(outcome)
-    if screen.as_json:
-        screen.document(result.document())
-    else:
-        screen.result(result.summary())
-        screen.result(saved_line(result.folder))
+    show_result(screen, result, result.summary())
 
 
 def _settings(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]) -> "AttackSettings":

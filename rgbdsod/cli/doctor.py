@@ -12,7 +12,7 @@ from rgbdsod.errors import CheckError
 _MARKS = {"ok": "ok  ", "warning": "note", "failed": "FAIL"}
 
 
-def doctor(
+def command(
     data: Annotated[str | None, Option(help="Also look at this folder of images.")] = None,
     json: options.Json = False,
 ) -> None:

@@ -16,8 +16,8 @@ from rgbdsod.cli.sources import (
     known_inputs,
     open_data,
     open_model,
-    saved_line,
     set_deterministic,
+    show_result,
     split,
     target,
 )
@@ -33,7 +33,7 @@ _SOURCES = ("model", "weights", "fusion", "encoder", "maps", "data", "limit", "i
 _PROTOCOLS = {"none": "raw", "minmax": "benchmark"}
 
 
-def evaluate(
+def command(
     context: Context,
     model: Annotated[
         str | None,
@@ -120,11 +120,7 @@ def _evaluate(screen: Screen, task: "EvaluationTask", where: "Target", batch: in
     with screen.progress("evaluate", "images") as advance:
         outcome = execute(task, target=where, device=task.source.device, batch=batch, callback=advance, on_open=head)
     result = EvalResult(outcome)
-    if screen.as_json:
-        screen.document(result.document())
-    else:
-        screen.result(evaluation_table(result.metrics, protocols))
-        screen.result(saved_line(result.folder))
+    show_result(screen, result, evaluation_table(result.metrics, protocols))
 
 
 def _protocols(text: str) -> list[str]:

@@ -7,11 +7,11 @@ from typer import Argument
 
 from rgbdsod.cli import options
 from rgbdsod.cli.screen import Screen
-from rgbdsod.run.catalogue import info as find
+from rgbdsod.run.catalogue import info
 from rgbdsod.run.plugins import load_plugins
 
 
-def info(
+def command(
     name: Annotated[str, Argument(help="A name that `rgbdsod list` shows.")],
     plugin: options.Plugin = None,
     json: options.Json = False,
@@ -19,7 +19,7 @@ def info(
     """Show parameters with defaults, paper, weights and licence of a name."""
     screen = Screen(as_json=json)
     load_plugins(plugin or ())
-    found = find(name)
+    found = info(name)
     if json:
         screen.document({"schema": "rgbdsod.info/1", **asdict(found)})
         return

@@ -12,7 +12,7 @@ from rgbdsod.run.catalogue import TABLES, Info, listing
 from rgbdsod.run.plugins import load_plugins
 
 
-def list_(
+def command(
     kind: Annotated[str | None, Argument(help="models, attacks, objectives, datasets, metrics, or a wildcard.")] = None,
     pattern: Annotated[str | None, Argument(help="A wildcard: 'jldcf*'.")] = None,
     plugin: options.Plugin = None,

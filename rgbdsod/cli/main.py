@@ -1,15 +1,17 @@
 """The command `rgbdsod`: its sub-commands, and what each kind of error becomes: one sentence and an exit code."""
 
 import errno
+import os
 import re
 import shlex
 import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -17,35 +19,24 @@ from typing import Annotated
 import typer
 
 from rgbdsod import __version__
-from rgbdsod.cli.attack import attack
-from rgbdsod.cli.doctor import doctor
-from rgbdsod.cli.evaluate import evaluate
-from rgbdsod.cli.info import info
 from rgbdsod.cli.layers import LayeredCommand
-from rgbdsod.cli.list import list_
-from rgbdsod.cli.report import report
 from rgbdsod.cli.screen import say_error
-from rgbdsod.cli.train import train
 from rgbdsod.errors import RgbdsodError
+
+_COMPLETION = "_RGBDSOD_COMPLETE"  # set by the shell when it asks what could come next
 
 _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]  # ClickException; newer typer has its own copy of click
 
-app = typer.Typer(
-    name="rgbdsod",
-    help="How fragile is an RGB-D saliency model, one modality at a time?",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for name, command in (
-    ("attack", attack),
-    ("evaluate", evaluate),
-    ("train", train),
-    ("report", report),
-    ("list", list_),
-    ("info", info),
-    ("doctor", doctor),
-):
-    app.command(name, cls=LayeredCommand)(command)
+COMMANDS = {
+    "attack": "Make adversarial examples, and measure the maps before and after.",
+    "evaluate": "Measure the maps of a model, or of ready maps.",
+    "train": "Train or fine-tune a network; the same command continues a training that was stopped.",
+    "report": "Make a self-contained page, or tables, from run folders.",
+    "list": "List models, attacks, objectives, data sets and metrics.",
+    "info": "Show parameters with defaults, paper, weights and licence of a name.",
+    "doctor": "Check Python, torch, device, folders, weights and data; run a short self-test.",
+}
+"""Each is the function `command` of the module of its name."""
 
 
 class Stopped(BaseException):
@@ -62,13 +53,39 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def main(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
     """How fragile is an RGB-D saliency model, one modality at a time?"""
+
+
+def build_app(wanted: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command line.
+
+    Args:
+        wanted: commands that will be called; the others are only named, since building their flags takes a while.
+    """
+    app = typer.Typer(
+        name="rgbdsod",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(main)
+    for name, text in COMMANDS.items():
+        function = _load(name) if name in wanted else _only_named
+        app.command(name, cls=LayeredCommand, help=text)(function)
+    return app
+
+
+def _load(name: str) -> Callable[..., None]:
+    function: Callable[..., None] = import_module(f"rgbdsod.cli.{name}").command
+    return function
+
+
+def _only_named() -> None:
+    """Stands for a command that is not called."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -80,9 +97,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    # Read when torch is imported. By default its threads spin while they wait for one another, which takes a hundred
+    # times as long as the work when another process uses the same cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     with _signals():
         try:
+            app = build_app(COMMANDS if _COMPLETION in os.environ else given)
             return int(typer.main.get_command(app).main(given, prog_name="rgbdsod", standalone_mode=False) or 0)
         except RgbdsodError as error:
             say_error(str(error))
@@ -115,13 +136,12 @@ def _explain(error: Exception, given: list[str]) -> int:
 
 def _explain_usage(error: Exception, given: list[str]) -> int:
     """A wrong command, flag or value, found by the parser."""
-    commands = [str(registered.name) for registered in app.registered_commands]
     command = next((word for word in given if not word.startswith("-")), "")
-    where = f"rgbdsod {command} --help" if command in commands else "rgbdsod --help"
+    where = f"rgbdsod {command} --help" if command in COMMANDS else "rgbdsod --help"
     option = getattr(error, "option_name", None)
     parameter = getattr(error, "param", None)
-    if command and command not in commands:
-        text = f'no command "{command}"{_hint(command, commands)}'
+    if command and command not in COMMANDS:
+        text = f'no command "{command}"{_hint(command, COMMANDS)}'
     elif type(error).__name__ == "NoSuchOption" and option:
         text = f"no option {option}{_hint(option, getattr(error, 'possibilities', None) or ())}"
     else:

@@ -11,7 +11,7 @@ from rgbdsod.cli.screen import Screen, say_error
 from rgbdsod.errors import CheckError, DataError, UsageError
 
 
-def report(
+def command(
     folders: Annotated[list[str] | None, Argument(help="Run folders.")] = None,
     latest: Annotated[bool, Option("--latest", help="The run below runs/ that ended last.")] = False,
     format_: Annotated[str, Option("--format", help="html, csv, latex or md.")] = "html",

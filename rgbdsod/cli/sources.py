@@ -3,7 +3,6 @@
 import shlex
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rgbdsod.cli.screen import Screen
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from rgbdsod.datasets import Dataset
     from rgbdsod.models import SaliencyModel
     from rgbdsod.run.execute import Target
+    from rgbdsod.run.results import AttackResult, EvalResult
 
 _SKIPPED = "--empty skip leaves it out"
 
@@ -102,9 +102,15 @@ def command_line() -> str:
     return shlex.join(["rgbdsod", *sys.argv[1:]])
 
 
-def saved_line(folder: Path | None) -> str:
-    """Where the run lies, and what to do with it."""
-    return f"saved   {folder}    open with: rgbdsod report {shlex.quote(str(folder))}"
+def show_result(screen: Screen, result: "AttackResult | EvalResult", table: str) -> None:
+    """The document, or the table and where the run lies."""
+    if screen.as_json:
+        screen.document(result.document())
+        return
+    if result.outcome.reused:
+        screen.header("done    already, and read from its folder; --restart repeats it")
+    screen.result(table)
+    screen.result(f"saved   {result.folder}    open with: rgbdsod report {shlex.quote(str(result.folder))}")
 
 
 def set_deterministic(wanted: bool) -> None:

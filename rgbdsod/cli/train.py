@@ -24,7 +24,7 @@ _PASSED = ("recipe", "iterations", "epochs", "lr", "batch", "seed", "init", "dty
 _TRAIN = "Training"
 
 
-def train(
+def command(
     context: Context,
     model: options.Model = "bbsnet",
     data: options.Data = "scenes:20000",

@@ -94,12 +94,14 @@ class Outcome:
         metrics: content of metrics.json.
         record: content of run.json.
         store: its files.
+        reused: the run was finished before, and was only read.
     """
 
     piece: Piece
     metrics: dict[str, Any]
     record: dict[str, Any]
     store: RunFolder | MemoryStore
+    reused: bool = False
 
     @property
     def folder(self) -> Path | None:
@@ -245,4 +247,4 @@ def _read(folder: RunFolder) -> Outcome:
         metrics = json.loads(folder.read("metrics.json"))
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{folder.path} is finished but cannot be read ({error}); use --restart") from error
-    return Outcome(piece, metrics, folder.record, folder)
+    return Outcome(piece, metrics, folder.record, folder, reused=True)

@@ -1,5 +1,6 @@
 """Help and lists answer at once, since nothing heavy is imported for them."""
 
+import os
 import subprocess
 import sys
 
@@ -33,3 +34,12 @@ def test_a_closed_pipe_is_no_error(tmp_path):
         ["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, cwd=tmp_path, check=False
     )
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "models\n")
+
+
+def test_threads_do_not_spin_unless_told_to(call, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    call("list", "models")
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    call("list", "models")
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
