@@ -28,14 +28,17 @@ _EXPORTS = {
     "train": "run.train",
     "wrap": "models",
 }
+_ROOMS = ("attacks", "datasets", "defenses", "errors", "fusion", "metrics", "models", "run")
 __all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604  (the keys are strings)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return list(__all__)
+    return [*__all__, *_ROOMS]
