@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 
@@ -16,7 +17,7 @@ import typer
 from docs_tables import filled
 
 from rgbdsod.attacks.table import ATTACKS, CLASS_OBJECTIVES, MAP_OBJECTIVES
-from rgbdsod.cli.main import app
+from rgbdsod.cli.main import build_app
 from rgbdsod.datasets import DATASETS
 from rgbdsod.models import MODELS
 from rgbdsod.run.recipes import RECIPES
@@ -136,16 +137,16 @@ def _commands(text: str) -> list[str]:
     lines = "\n".join([*fenced, *_INDENTED.findall(rest)]).replace("\\\n", " ").splitlines()
     inline = [code for code in _INLINE.findall(rest) if len(code.split()) > 1]
     found = (re.sub(r"^\s*(?:\$ )?", "", line) for line in [*lines, *inline])
-    return [re.sub(r"\s+", " ", line) for line in found if re.match(r"rgbdsod\s(?!<)", line)]  # <command>: any
+    return [re.sub(r"\s+", " ", line) for line in found if re.match(r"rgbdsod\s(?![<A-Z])", line)]  # COMMAND: any
 
 
 def _check_command(line: str) -> None:
     """Fail where a line names a sub-command, a flag or a value that does not exist."""
-    words = shlex.split(line, comments=True)[1:]
+    words = list(takewhile(lambda word: word not in ("|", ">", "&&"), shlex.split(line, comments=True)))[1:]
     if words[0].startswith("-"):
         assert words[0] in ("--help", "--version"), f"{line}: no flag {words[0]}"
         return
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands = typer.main.get_command(build_app()).commands  # type: ignore[attr-defined]
     assert words[0] in commands, f"{line}: there is no such command"
     command = commands[words[0]]
     try:
