@@ -11,6 +11,7 @@ import typer
 
 import rgbdsod
 from rgbdsod.report.panels import depth_colours, difference
+from rgbdsod.run.results import AttackResult
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -47,7 +48,7 @@ def _row(model: str, fusion: str, eps: float, steps: int, runs: Path) -> str:
     return f"| {model} ({fusion}) | " + " | ".join(cells) + " |"
 
 
-def _sm(result: rgbdsod.run.AttackResult, when: str) -> str:
+def _sm(result: AttackResult, when: str) -> str:
     return f"{result.document()[when]['sm']:.3f}"
 
 
@@ -56,17 +57,17 @@ def _draw(runs: Path, eps: int, out: Path) -> None:
     titles = ["RGB", "depth (near is bright)", f"depth changed by {eps}/255 (x64)", "ground truth", "map",
               "depth attacked", "RGB attacked"]  # fmt: skip
     figure, axes = plt.subplots(len(SHOWN), len(titles), figsize=(14, 3.4), layout="constrained")
+    for cell, title in zip(axes[0], titles, strict=True):
+        cell.set_title(title, fontsize=10)
     for row, name in zip(axes, SHOWN, strict=True):
         depth, rgb = (runs / f"bbsnet-{modality}" / "images" / name for modality in ("depth", "rgb"))
         change = difference(_depth(depth / "adv_depth.png"), _depth(depth / "depth.png"), gain=64)
         pictures = [_read(depth / "rgb.png"), depth_colours(_depth(depth / "depth.png")), change,
                     *(_read(depth / f"{part}.png") for part in ("mask", "clean_map", "attacked_map")),
                     _read(rgb / "attacked_map.png")]  # fmt: skip
-        for cell, title, picture in zip(row, titles, pictures, strict=True):
+        for cell, picture in zip(row, pictures, strict=True):
             cell.imshow(picture, cmap="gray", vmin=0, vmax=255)
             cell.set_axis_off()
-            if row is axes[0]:
-                cell.set_title(title, fontsize=10)
     out.parent.mkdir(exist_ok=True)
     figure.savefig(out, dpi=90)
 
