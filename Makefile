@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cksum < pyproject.toml | cut -d' ' -f1)
 
-.PHONY: attack test lint types tests test-slow weights demo bench clean
+.PHONY: attack test lint types tests test-slow weights readme docs clean
 
 attack: $(READY)
 	$(BIN)/rgbdsod attack --model bbsnet --modality depth
@@ -39,6 +39,13 @@ test-slow: $(READY)
 
 weights: $(READY)
 	$(BIN)/python examples/make_weights.py
+
+readme: $(READY)
+	$(BIN)/python examples/make_readme.py
+
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	$(BIN)/mkdocs build --strict --site-dir .build/site
 
 clean:
 	rm -rf $(VENV) .build build *.egg-info .mypy_cache .ruff_cache .pytest_cache

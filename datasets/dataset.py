@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cached_property
 from hashlib import sha256
+from typing import overload
 
 from rgbdsod.datasets.sample import Sample
 from rgbdsod.errors import UsageError
@@ -29,8 +30,14 @@ class Dataset(ABC):
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, index: int) -> Sample:
-        """The sample at a position; negative positions count from the end."""
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Dataset": ...
+    def __getitem__(self, index: int | slice) -> "Sample | Dataset":
+        """The sample at a position (negative ones count from the end), or the data set of a slice."""
+        if isinstance(index, slice):
+            return View(self.name, [(self, position) for position in range(len(self))[index]])
         if not -len(self) <= index < len(self):
             raise IndexError(f"{self.name} has {len(self)} images, there is no position {index}")
         return self.read(index % len(self))

@@ -89,6 +89,11 @@ class SaliencyModel(nn.Module):
         self.align_corners = align_corners
         self.staged = isinstance(network, StagedNetwork)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next((value.device for value in self.network.parameters()), torch.device("cpu"))
+
     def forward(self, **inputs: Tensor) -> Tensor:
         """Logits for checked inputs.
 

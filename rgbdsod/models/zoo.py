@@ -112,7 +112,7 @@ def _network(row: ModelRow) -> nn.Module:
 def _adapter(row: ModelRow, network: nn.Module, source: str, files: tuple[Path, ...] = ()) -> SaliencyModel:
     """The row's preprocessing around a network, with the record of its weights."""
     card = Card(
-        name=row.full_name,
+        name=_name(row, source, files),
         architecture=row.architecture,
         source=source,
         sha256=file_hash(*files) if files else None,
@@ -132,6 +132,13 @@ def _adapter(row: ModelRow, network: nn.Module, source: str, files: tuple[Path, 
         probability=row.probability,
         align_corners=row.align_corners,
     )
+
+
+def _name(row: ModelRow, source: str, files: tuple[Path, ...]) -> str:
+    """The full name; other weights in a built-in network get a name of their own, since a name means its weights."""
+    if row.asset is None or source in ("built in", "untrained"):
+        return row.full_name
+    return f"{row.architecture}:{files[0].stem}"
 
 
 def _known_model(row: ModelRow, weights: Weights | None) -> SaliencyModel:

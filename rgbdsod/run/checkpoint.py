@@ -11,8 +11,15 @@ from rgbdsod.errors import WeightsError
 
 @dataclass
 class Progress:
-    """How far a training has come."""
+    """How far a training has come.
 
+    Args:
+        settings: what the training was begun with.
+        iteration: steps done.
+        best: measures of the best weights so far, and their iteration.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
     iteration: int = 0
     best: dict[str, float] = field(default_factory=dict)
 
@@ -27,13 +34,17 @@ def save_checkpoint(path: Path, model: torch.nn.Module, progress: Progress, **ot
     temporary.replace(path)
 
 
-def load_checkpoint(path: Path, model: torch.nn.Module, **others: Any) -> Progress:
-    """Put a checkpoint back into the model and the objects in `others`; only tensors and numbers are read."""
+def read_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
+    """Read a checkpoint; only tensors and plain numbers are unpickled.
+
+    Returns:
+        How far the training had come, and the state dicts by name.
+
+    Raises:
+        WeightsError: the file is damaged, or no checkpoint of a training.
+    """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(state["model"])
-        for name, value in others.items():
-            value.load_state_dict(state[name])
-        return Progress(**state["progress"])
+        return Progress(**state.pop("progress")), state
     except Exception as error:  # torch raises many kinds for a damaged file
         raise WeightsError(f"cannot continue from {path}: {error}; use --restart to begin anew") from error

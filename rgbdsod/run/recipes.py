@@ -17,12 +17,11 @@ class Recipe:
     Args:
         name: the architecture's name for the authors' recipe, or "small".
         optimizer: "adam" or "adamw".
-        lr: highest learning rate.
+        lr: highest learning rate; betas, weight_decay: the optimiser's others.
         schedule: "constant", "cosine" to zero, "poly" (power 0.9), or "step" (x0.1 after each 30 % of the training).
         warmup: share of the iterations with a linearly growing rate.
         clip: every gradient element is clamped to [-clip, clip]; None leaves them.
         batch: images in a step.
-        size: network input (H, W); None keeps the model's.
         frozen_norm: BatchNorm keeps its statistics (evaluation mode during training).
         source: where the numbers come from.
     """

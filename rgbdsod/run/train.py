@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from torch import Tensor
 from rgbdsod.datasets import Augmentation, Dataset, load_dataset
 from rgbdsod.defenses import AdversarialTraining
 from rgbdsod.errors import RgbdsodError, UsageError
-from rgbdsod.models import SaliencyModel, build_model, load_model, training_loss
-from rgbdsod.run.checkpoint import Progress, load_checkpoint, save_checkpoint
+from rgbdsod.models import MODELS, SaliencyModel, build_model, load_model, training_loss
+from rgbdsod.run.checkpoint import Progress, read_checkpoint, save_checkpoint
 from rgbdsod.run.recipes import RECIPES, Recipe, build_optimizer, rate_factor
 from rgbdsod.run.stream import batches
 from rgbdsod.run.validate import validate
@@ -46,7 +46,7 @@ def train(
     *,
     data: str | Path | Dataset = "scenes:20000",
     val: str | Path | Dataset = "scenes:200#1",
-    recipe: str = "small",
+    recipe: str | None = None,
     iterations: int | None = None,
     epochs: float | None = None,
     lr: float | None = None,
@@ -69,7 +69,8 @@ def train(
     Args:
         model: a name of `list_models()`; its architecture is built anew unless `init` gives weights.
         data: training set; val: validation set, whose S-measure selects the best weights.
-        recipe: a name in `RECIPES`: "small", or an architecture's published recipe.
+        recipe: a name in `RECIPES`: "small", or an architecture's published recipe. None: "small" for the small
+            networks, the published one for a published network.
         iterations: steps; or `epochs` over the training set. The default is 10 epochs' worth.
         lr: highest learning rate; batch: images in a step; both default to the recipe's.
         seed: of weights, order and augmentation.
@@ -88,7 +89,7 @@ def train(
     Raises:
         UsageError: for values out of range. RgbdsodError: when the loss is not finite; the last checkpoint stays.
     """
-    plan = _recipe(recipe, lr, batch)
+    plan = _recipe(recipe or default_recipe(model), lr, batch)
     network = _build(model, init, device, seed)
     train_set, val_set = (source if isinstance(source, Dataset) else load_dataset(source) for source in (data, val))
     total = _iterations(iterations, epochs, len(train_set), plan.batch)
@@ -96,6 +97,16 @@ def train(
     run.start(resume, tensorboard)
     run.loop(train_set, val_set, augmentation or Augmentation(), workers, validate_every, callback)
     return run.result()
+
+
+def default_recipe(model: str) -> str:
+    """The recipe of a model's name: "small" for the small networks, the published one for a published network.
+
+    Raises:
+        UsageError: no such model.
+    """
+    row = MODELS[model]
+    return row.architecture if row.asset is None and row.architecture in RECIPES else "small"
 
 
 def _recipe(name: str, lr: float | None, batch: int | None) -> Recipe:
@@ -142,7 +153,8 @@ class _Training:
         self.optimizer = build_optimizer(recipe, model.parameters(), recipe.lr)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rate_factor(recipe, total))
         self.loss = training_loss(model.card.architecture)
-        self.progress = Progress()
+        self.settings = {"model": model.name, "iterations": total, "seed": seed, **asdict(recipe)}
+        self.progress = Progress(self.settings)
         self.history: list[dict[str, Any]] = []
         self.board: Any = None
 
@@ -151,12 +163,26 @@ class _Training:
         last, log = self._checkpoint("last"), self.folder / "log.jsonl"
         self.folder.mkdir(parents=True, exist_ok=True)
         if resume and last.is_file():
-            self.progress = load_checkpoint(last, self.model.network, optimizer=self.optimizer, schedule=self.schedule)
+            self.progress, state = read_checkpoint(last)
+            self._refuse_changes(self.progress.settings)
+            self.model.network.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
             events = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
             self.history = [event for event in events if event["iteration"] <= self.progress.iteration]
         log.write_text("".join(json.dumps(event) + "\n" for event in self.history))
         if tensorboard:
             self.board = _board(self.folder)
+
+    def _refuse_changes(self, before: dict[str, Any]) -> None:
+        """A training continues with its own settings, or not at all."""
+        now = json.loads(json.dumps(self.settings))
+        before = json.loads(json.dumps(before))
+        changed = [f"{key}={before.get(key)}, now {now[key]}" for key in now if before.get(key) != now[key]]
+        if changed:
+            raise UsageError(
+                f"{self.folder} holds a training with {'; '.join(changed)}; use --restart, or another --out"
+            )
 
     def loop(
         self,
@@ -233,7 +259,8 @@ class _Training:
 
     def result(self) -> TrainResult:
         """The best weights, in evaluation mode."""
-        load_checkpoint(self._checkpoint("best"), self.model.network)
+        _, state = read_checkpoint(self._checkpoint("best"))
+        self.model.network.load_state_dict(state["model"])
         return TrainResult(self.model.eval(), self.progress.best, self.folder, self.history)
 
     def _checkpoint(self, name: str) -> Path:

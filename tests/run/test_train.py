@@ -12,7 +12,7 @@ from rgbdsod.defenses import AdversarialTraining
 from rgbdsod.errors import RgbdsodError, UsageError, WeightsError
 from rgbdsod.run.recipes import RECIPES, build_optimizer, rate_factor
 from rgbdsod.run.stream import batches
-from rgbdsod.run.train import TrainResult, train
+from rgbdsod.run.train import TrainResult, default_recipe, train
 from rgbdsod.run.validate import dependence, validate
 
 
@@ -91,6 +91,16 @@ def test_a_damaged_checkpoint_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / "last.pt").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="use --restart to begin anew"):
         _train(tmp_path)
+
+
+def test_a_training_does_not_continue_with_other_settings(tmp_path: Path) -> None:
+    _train(tmp_path, iterations=2)
+    with pytest.raises(UsageError, match=r"iterations=2, now 4; seed=0, now 1; .*use --restart"):
+        _train(tmp_path, seed=1)
+
+
+def test_published_networks_have_their_own_recipe() -> None:
+    assert [default_recipe(name) for name in ("bbsnet", "bbsnet.paper", "d3net.demo")] == ["small", "bbsnet", "small"]
 
 
 @pytest.mark.parametrize(
