@@ -56,11 +56,11 @@ def command(
     empty: options.Empty = "count",
     attack: Annotated[str, Option(help="A name of `list attacks`.", rich_help_panel=_ATTACK)] = "pgd",
     modality: Annotated[
-        str | None, Option(help="rgb, depth or both (joint); default: both.", rich_help_panel=_ATTACK)
+        str | None, Option(help="rgb, depth or both (joint); default: all that have a radius.", rich_help_panel=_ATTACK)
     ] = None,
     eps: Annotated[str | None, Option(help="Radius, 8/255; or several: 2/255,4/255.", rich_help_panel=_ATTACK)] = None,
-    eps_rgb: Annotated[str | None, Option(help="Radius of rgb, if another.", rich_help_panel=_ATTACK)] = None,
-    eps_depth: Annotated[str | None, Option(help="Radius of depth, if another.", rich_help_panel=_ATTACK)] = None,
+    eps_rgb: Annotated[str | None, Option(help="Radius of rgb.", rich_help_panel=_ATTACK)] = None,
+    eps_depth: Annotated[str | None, Option(help="Radius of depth.", rich_help_panel=_ATTACK)] = None,
     norm: Annotated[str, Option(help="linf, l2, l1 or l0.", rich_help_panel=_ATTACK)] = "linf",
     steps: Annotated[int | None, Option(help="Steps of a restart.", rich_help_panel=_ATTACK)] = None,
     step_size: Annotated[str | None, Option(help="2/255; default: the norm's own.", rich_help_panel=_ATTACK)] = None,
@@ -157,7 +157,7 @@ def _settings(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str])
     modality = flags["modality"]
     return AttackSettings(
         attack=flags["attack"],
-        modality=modality or "both",
+        modality=modality,
         eps=_merge(whole, own, modality),
         norm=flags["norm"],
         parameters={**{key: flags[key] for key in _OWN}, **extra},

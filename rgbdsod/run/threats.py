@@ -79,11 +79,11 @@ def all_radii(attacked: Sequence[str], eps: Eps | None, norm: str) -> list[Radii
 
     Args:
         attacked: inputs that may change.
-        eps: what the user gave; an input without a value has 8/255 under the L-infinity norm.
+        eps: what the user gave; None is 8/255 under the L-infinity norm.
         norm: of all radii.
 
     Raises:
-        UsageError: for a radius outside its range, a norm without a usual radius, or lists of different lengths.
+        UsageError: for a radius outside its range, an input or a norm without one, or lists of different lengths.
     """
     columns = {name: _values(name, eps, norm) for name in attacked}
     lengths = {len(values) for values in columns.values()} - {1}
@@ -96,10 +96,12 @@ def all_radii(attacked: Sequence[str], eps: Eps | None, norm: str) -> list[Radii
 
 def _values(name: str, eps: Eps | None, norm: str) -> list[float]:
     flag = "--eps"
-    if isinstance(eps, Mapping):
-        flag, eps = f"--eps-{name}", eps.get(name)
     if norm not in NORMS:
         raise UsageError(f'no norm "{norm}"; norms are {", ".join(NORMS)}')
+    if isinstance(eps, Mapping):
+        if eps.get(name) is None:
+            raise UsageError(f"{name} is attacked too, but has no radius; pass --eps-{name}, or --eps for all inputs")
+        flag, eps = f"--eps-{name}", eps[name]
     if eps is None:
         if norm != "linf":
             raise UsageError(

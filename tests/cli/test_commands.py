@@ -89,7 +89,8 @@ def test_the_same_command_finds_its_finished_run(attack):
 
 
 def test_config_of_a_run_repeats_it(call, attack, document):
-    one = json.loads(attack("--steps", 2, "--eps-rgb", "1/255", "--set", "keep=last", "--json").out)
+    radii = ("--eps-rgb", "1/255", "--eps-depth", "8/255")
+    one = json.loads(attack("--steps", 2, *radii, "--set", "keep=last", "--json").out)
     config = Path(one["run"]) / "config.toml"
     assert document("attack", "--config", config) == one
     plan = document("attack", "--config", config, "--steps", 3, "--dry-run")
@@ -120,6 +121,11 @@ def test_joint_is_both_and_an_eps_for_each_input(document):
     )
     assert one == other and one["modality"] == "both"
     assert (one["eps_rgb"], one["eps_depth"]) == ([4 / 255], [0.1])
+
+
+def test_a_radius_for_one_input_attacks_that_input_alone(document):
+    found = document("attack", *SMALL, "--eps-depth", "2/255", "--dry-run")["settings"]
+    assert (found["modality"], found["eps_depth"]) == ("depth", [2 / 255]) and "eps_rgb" not in found
 
 
 def test_dry_run_says_what_would_be_done_and_writes_nothing(attack, tmp_path):

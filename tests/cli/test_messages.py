@@ -28,6 +28,10 @@ USAGE = [
         "attack --modality rgb --eps-depth 1/255",
         "--eps-depth has no effect: --modality rgb leaves depth untouched",
     ),
+    (
+        "attack --modality both --eps-depth 2/255",
+        "rgb is attacked too, but has no radius; pass --eps-rgb, or --eps for all inputs",
+    ),
     ("attack --norm l3", 'attack "pgd" has norms linf, l2, l1, l0; got --norm l3'),
     ("attack --attck pgd", "no option --attck; did you mean --attack? (rgbdsod attack --help)"),
     ("attak", 'no command "attak"; did you mean "attack"? (rgbdsod --help)'),

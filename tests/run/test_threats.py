@@ -51,19 +51,24 @@ def test_one_set_of_radii_for_each_value():
         {"rgb": 0.1, "depth": 0.3},
         {"rgb": 0.2, "depth": 0.3},
     ]
-    assert all_radii(INPUTS, {"depth": 0}, "linf") == [{"rgb": 8 / 255, "depth": 0.0}]
+    assert all_radii(INPUTS, {"rgb": 0.1, "depth": 0}, "linf") == [{"rgb": 0.1, "depth": 0.0}]
 
 
 @pytest.mark.parametrize(
     ("eps", "norm", "message"),
     [
         (8, "linf", r"--eps 8 is larger than the whole range \[0, 1\]; did you mean 8/255\?"),
-        ({"depth": 16}, "linf", r"--eps-depth 16 is larger than the whole range \[0, 1\]; did you mean 16/255\?"),
+        (
+            {"rgb": 0.1, "depth": 16},
+            "linf",
+            r"--eps-depth 16 is larger than the whole range \[0, 1\]; did you mean 16/255\?",
+        ),
         (-0.1, "linf", "--eps -0.1 is not a radius"),
         (float("nan"), "linf", "is not a radius"),
         (None, "l2", "--norm l2 has no usual radius; give --eps"),
         (0.1, "l3", 'no norm "l3"; norms are linf, l2, l1, l0'),
         ([], "linf", "--eps is empty"),
+        ({"depth": 0.1}, "linf", "rgb is attacked too, but has no radius; pass --eps-rgb, or --eps for all inputs"),
         ({"rgb": [0.1, 0.2], "depth": [0.1, 0.2, 0.3]}, "linf", "different lengths"),
         (1.5, "l0", "whole number"),
     ],
