@@ -1,4 +1,4 @@
-"""Models, attacks and data sets that others add: by a file, a module, or an installed package's entry points."""
+"""Models and attacks that others add: by a file, a module, or an installed package's entry points."""
 
 import importlib.util
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rgbdsod.errors import RgbdsodError, UsageError
 
-GROUPS = ("rgbdsod.models", "rgbdsod.attacks", "rgbdsod.datasets")
+GROUPS = ("rgbdsod.models", "rgbdsod.attacks")
 """Entry points of an installed plug-in: each names a module that adds rows to the tables when it is imported."""
 
 
