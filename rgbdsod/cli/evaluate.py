@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 _SOURCES = ("model", "weights", "fusion", "encoder", "maps", "data", "limit", "ids", "depth_invert", "depth_range",
             "depth_unit", "resize_depth", "intersect", "empty", "plugin")  # fmt: skip
-_PROTOCOLS = {"none": "raw", "minmax": "benchmark"}
+_PROTOCOLS = {"minmax": "benchmark", "none": "raw"}
+"""In the order of the table's columns."""
 
 
 def command(
@@ -54,8 +55,8 @@ def command(
     empty: options.Empty = "count",
     metrics: Annotated[str | None, Option(help="mae,sm,...; default: all.", rich_help_panel="What")] = None,
     postprocess: Annotated[
-        str, Option(help="Of the maps, for the table: none, minmax, or both.", rich_help_panel="What")
-    ] = "none,minmax",
+        str, Option(help="Of the maps, for the table: minmax, none, or both.", rich_help_panel="What")
+    ] = "minmax,none",
     batch: options.Batch = "auto",
     device: options.Device = "auto",
     deterministic: options.Deterministic = False,
@@ -126,7 +127,7 @@ def _evaluate(screen: Screen, task: "EvaluationTask", where: "Target", batch: in
 def _protocols(text: str) -> list[str]:
     """The columns that `--postprocess` asks for."""
     wanted = split(text) or []
-    for word in wanted:
+    for word in wanted or [text]:
         if word not in _PROTOCOLS:
-            raise UsageError(f'--postprocess "{word}": expected none, minmax, or both with a comma')
-    return [_PROTOCOLS[word] for word in wanted]
+            raise UsageError(f'--postprocess "{word}": expected minmax, none, or both with a comma')
+    return [protocol for word, protocol in _PROTOCOLS.items() if word in wanted]

@@ -1,5 +1,6 @@
 """Which measures a run reports, what they mean, and under which names. No torch here."""
 
+from rgbdsod.errors import UsageError
 from rgbdsod.metrics.table import METRICS
 
 REPORTED = (
@@ -24,6 +25,18 @@ _KEYS = {"iou_bin": "iou", "ber_bin": "ber"}
 def key(name: str) -> str:
     """The name of a measure in the document of `--json`."""
     return _KEYS.get(name, name)
+
+
+def find_measure(text: str) -> str:
+    """The reported measure that a user means: its name ("fm_max", "iou_bin"), short name ("iou") or heading ("maxF").
+
+    Raises:
+        UsageError: there is none.
+    """
+    for name in REPORTED:
+        if text.lower() in (name, key(name), title(name).lower()):
+            return name
+    raise UsageError(f'no metric "{text}"; there are {", ".join(map(key, REPORTED))}')
 
 
 def title(name: str) -> str:

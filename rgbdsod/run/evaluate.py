@@ -13,7 +13,7 @@ from rgbdsod.metrics import MaskCache
 from rgbdsod.models import SaliencyModel
 from rgbdsod.run.adversarial import write_pictures
 from rgbdsod.run.attack import picture_count
-from rgbdsod.run.definitions import PROTOCOLS, REPORTED, definitions
+from rgbdsod.run.definitions import PROTOCOLS, REPORTED, definitions, find_measure, key
 from rgbdsod.run.execute import ImageCallback, Target, execute
 from rgbdsod.run.measure import Bytes, measure, set_values
 from rgbdsod.run.modeling import data_record, device_of, get_data, get_model, inputs_of, model_record
@@ -42,7 +42,8 @@ def evaluate(
     Args:
         model: a name of `list_models()`, or a model from `load_model` or `wrap`.
         data: a name of `list_datasets()`, a folder, or a data set.
-        metrics: names in `REPORTED` to compute; None: all. Leaving out "wfm" saves most of the time.
+        metrics: those to compute, by the names that tables or JSON use, such as "mae", "iou"; None: all. Leaving out
+            "wfm" saves most of the time.
         size: (H, W) that the network works at, instead of its own.
         empty: masks without foreground: "count" or "skip".
         batch: images at once; None chooses.
@@ -188,15 +189,15 @@ def evaluation_task(
     given: Mapping[str, Any] | None = None,
 ) -> EvaluationTask:
     """Everything checked, nothing started; arguments as for `evaluate`."""
-    for name in metrics or ():
-        if name not in REPORTED:
-            raise UsageError(f'no metric "{name}"; there are {", ".join(REPORTED)}')
+    if metrics is not None and not metrics:
+        raise UsageError(f"--metrics names none; there are {', '.join(map(key, REPORTED))}")
+    wanted = REPORTED if metrics is None else [find_measure(name) for name in metrics]
     images = check_images(data, empty)
     source.prepare(images)
     return EvaluationTask(
         source,
         images,
-        tuple(name for name in REPORTED if metrics is None or name in metrics),
+        tuple(name for name in REPORTED if name in wanted),
         picture_count(save_images, len(images)),
         given if given is not None else {"model": source.name, "data": data.name},
     )

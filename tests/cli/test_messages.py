@@ -60,7 +60,11 @@ USAGE = [
     ),
     ("attack --empty drop --model m.py:build", '--empty "drop": expected count or skip'),
     ("evaluate --maps x --model bbsnet", "--maps DIR needs no model; leave out --model, or --maps"),
-    ("evaluate --postprocess max", '--postprocess "max": expected none, minmax, or both with a comma'),
+    ("evaluate --postprocess max", '--postprocess "max": expected minmax, none, or both with a comma'),
+    (
+        "evaluate --model m.py:build --metrics iuo",
+        'no metric "iuo"; there are mae, sm, wfm, em_adp, em_mean, em_max, fm_adp, fm_mean, fm_max, iou, ber',
+    ),
     ("info pdg", 'nothing is called "pdg"; did you mean "pgd"? (rgbdsod list)'),
     ("list nothing*", 'nothing matches "nothing*" among models, attacks, objectives, datasets, metrics'),
     ("report", "name the folder of a run, or pass --latest"),

@@ -94,8 +94,16 @@ def test_chosen_measures_and_both_protocols():
     }  # fmt: skip
     assert set(result.metrics["clean"]) == {"benchmark", "raw"}
     assert "wfm" in rs.evaluate(tiny(), scenes(2)).values
-    with pytest.raises(UsageError, match='no metric "iou"; there are mae, sm'):
-        rs.evaluate(tiny(), scenes(2), metrics=["iou"])
+    with pytest.raises(UsageError, match='no metric "iuo"; there are mae, sm'):
+        rs.evaluate(tiny(), scenes(2), metrics=["iuo"])
+
+
+def test_names_of_measures_as_tables_and_json_have_them():
+    one, other = (rs.evaluate(tiny(), scenes(2), metrics=names) for names in (["iou", "BER"], ["ber_bin", "iou_bin"]))
+    assert one.metrics == other.metrics and set(one.values) == {"iou_bin", "ber_bin"}
+    assert set(one.document()["clean"]) == {"iou", "ber"}
+    with pytest.raises(UsageError, match="--metrics names none"):
+        rs.evaluate(tiny(), scenes(2), metrics=[])
 
 
 def test_clean_values_are_those_of_an_attack():
