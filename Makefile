@@ -3,7 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready-$(shell cksum < pyproject.toml | cut -d' ' -f1)
+VERSION := $(shell cksum < pyproject.toml | cut -d' ' -f1)
+READY := $(VENV)/.ready-$(VERSION)
+DEV := $(VENV)/.dev-$(VERSION)
 
 .PHONY: attack test lint types tests test-slow weights readme docs clean
 
@@ -17,24 +19,27 @@ $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rgbdsod needs Python 3.11 or newer; this is %s. Try: make PYTHON=python3.12" % sys.version.split()[0])'
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
-	@rm -f $(VENV)/.ready-*
-	@touch $@
+	$(BIN)/python -m pip install --quiet --editable .
+	@rm -f $(VENV)/.ready-* && touch $@
 
-lint: $(READY)
+$(DEV): $(READY)
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@rm -f $(VENV)/.dev-* && touch $@
+
+lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 # On an installed copy, since only there do all rooms lie where the import names say.
-types: $(READY)
+types: $(DEV)
 	@rm -rf .build/typed build
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --target .build/typed .
 	cd .build/typed && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../mypy -p rgbdsod
 
-tests: $(READY)
+tests: $(DEV)
 	$(BIN)/pytest -m "not slow"
 
-test-slow: $(READY)
+test-slow: $(DEV)
 	$(BIN)/pytest -m slow
 
 weights: $(READY)
