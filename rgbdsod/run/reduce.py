@@ -36,15 +36,16 @@ def attack_metrics(merged: Piece, plan: AttackPlan) -> dict[str, Any]:
 
 
 def worst_rows(rows: Sequence[Row], ids: Sequence[str]) -> list[Row]:
-    """For each image the row whose raw IoU is lowest, and among equals whose raw MAE is highest."""
+    """For each image the row whose raw IoU is lowest; among equals the lowest raw S, then the largest eps."""
     by_id: dict[str, list[Row]] = {}
     for row in rows:
         by_id.setdefault(row["id"], []).append(row)
     return [min(by_id[image], key=_quality) for image in ids]
 
 
-def _quality(row: Row) -> tuple[float, float]:
-    return row["attacked_iou_bin_raw"], -row["attacked_mae_raw"]
+def _quality(row: Row) -> tuple[float, float, float]:
+    eps = sum(value for name, value in row.items() if name.startswith("eps_"))
+    return row["attacked_iou_bin_raw"], row["attacked_sm_raw"], -eps
 
 
 def _worst(merged: Piece, turns: Sequence[Sequence[Row]]) -> dict[str, Any]:

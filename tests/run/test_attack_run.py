@@ -13,6 +13,7 @@ from rgbdsod.errors import UsageError
 from rgbdsod.metrics import from_counts
 from rgbdsod.run.pictures import decode, from_levels
 from rgbdsod.run.pieces import unpack
+from rgbdsod.run.reduce import worst_rows
 
 EPS = {"depth": 16 / 255}
 
@@ -116,6 +117,15 @@ def test_several_radii_give_rows_results_and_a_worst_case():
     for row in result.samples:
         assert worst[row["id"]] <= row["attacked_iou_bin_raw"]
     assert "worst of each image" in result.summary()
+
+
+def test_the_worst_row_is_the_one_with_the_lowest_iou_then_s_then_the_largest_eps():
+    def row(iou: float, sm: float, eps: float) -> dict[str, object]:
+        return {"id": "a", "attacked_iou_bin_raw": iou, "attacked_sm_raw": sm, "eps_rgb": 0.0, "eps_depth": eps}
+
+    for rows in ([row(0.2, 0.5, 0.1), row(0.1, 0.9, 0.1)], [row(0, 0.3, 0.3), row(0, 0.2, 0.1)],
+                 [row(0, 0.2, 0.1), row(0, 0.2, 0.2)]):  # fmt: skip
+        assert worst_rows(rows, ["a"]) == worst_rows(rows[::-1], ["a"]) == [rows[1]]
 
 
 def test_radius_zero_changes_nothing():
