@@ -29,18 +29,17 @@ def command(
     paths = _folders(folders or [], latest)
 
     from rgbdsod.report import report as make_report
+    from rgbdsod.report.check import check, read_bounds
+    from rgbdsod.report.reading import read_run
 
-    def make(bounds: list[str] | None) -> Path:
-        kind: Any = format_  # checked by the call
-        return make_report(paths, format=kind, compare=compare, fail_under=bounds, out=out, panels=panels, gain=gain)
-
-    file, missed = make(None), None
+    bounds, missed = read_bounds(fail_under), None
+    kind: Any = format_  # checked by the call
+    file = make_report(paths, format=kind, compare=compare, out=out, panels=panels, gain=gain)
     screen.result(str(file))
-    if fail_under:
-        try:
-            make(fail_under)
-        except CheckError as error:
-            missed = str(error)
+    try:
+        check([read_run(path) for path in paths] if bounds else [], bounds)
+    except CheckError as error:
+        missed = str(error)
     if json:
         runs = [str(path) for path in paths]
         screen.document({"schema": "rgbdsod.report/1", "runs": runs, "file": str(file), "missed": missed})

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -169,9 +170,13 @@ def test_real_triples_end_to_end(call, shared, document):
         assert 0 < budget["measured"] <= budget["eps"]
 
 
-def test_report_fails_under_a_bound(call, attack):
+def test_report_fails_under_a_bound(call, attack, monkeypatch):
     assert attack("--steps", 1).code == 0
+    write, pages = import_module("rgbdsod.report.write"), []
+    monkeypatch.setattr(write, "render", lambda page: pages.append(page) or "page")
     assert call("report", "--latest", "--fail-under", "sm=0").code == 0
+    assert len(pages) == 1
+    assert call("report", "--latest", "--fail-under", "sm").code == 2
     answer = call("report", "--latest", "--fail-under", "sm=0.999")
     assert answer.code == 6 and "sm" in answer.err
 
