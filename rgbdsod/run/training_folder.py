@@ -1,5 +1,6 @@
 """The run folder of a training: its record; checkpoints and log are written by the training itself."""
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,12 +38,13 @@ class TrainingFolder:
 
     @contextmanager
     def opened(self, *, restart: bool, arguments: str | None) -> Iterator[RunFolder]:
-        """Open the folder, and write into run.json how the training ended.
+        """Open the folder, and write into run.json how the training ended; one that never began leaves no new folder.
 
         Args:
             restart: begin anew.
             arguments: the command line, for the record.
         """
+        fresh = not self.path.exists()
         folder = RunFolder.open(
             "train", self.settings, title=self.title, out=self.out, name=self.name,
             restart=restart, arguments=arguments, record=self.record | {"versions": versions()},
@@ -56,5 +58,14 @@ class TrainingFolder:
             status = "failed"
             raise
         finally:
-            folder.record["seconds"] = round(folder.record.get("seconds", 0.0) + time.monotonic() - begin, 3)
-            folder.finish(status)
+            if status == "failed" and fresh and not _began(folder.path):
+                shutil.rmtree(folder.path)
+            else:
+                folder.record["seconds"] = round(folder.record.get("seconds", 0.0) + time.monotonic() - begin, 3)
+                folder.finish(status)
+
+
+def _began(folder: Path) -> bool:
+    """Whether a training wrote anything that is worth keeping."""
+    log = folder / "log.jsonl"
+    return (folder / "checkpoints").exists() or (log.is_file() and log.stat().st_size > 0)
