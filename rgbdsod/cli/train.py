@@ -3,42 +3,50 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-import tomli_w
 from typer import Context, Option
 
 from rgbdsod.cli import options
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.screen import Screen
 from rgbdsod.cli.sources import command_line, given, known_inputs
+from rgbdsod.errors import UsageError
 from rgbdsod.run.plugins import load_plugins
 
 if TYPE_CHECKING:
     from rgbdsod.datasets import Dataset
+    from rgbdsod.defenses import AdversarialTraining
     from rgbdsod.run.train import TrainResult
     from rgbdsod.run.training_folder import TrainingFolder
 
+_ADVERSARIAL = ("adversarial", "adversarial_eps", "adversarial_steps")
 _SETTINGS = ("model", "data", "val", "recipe", "iterations", "epochs", "lr", "batch", "seed", "init", "dtype",
-             "validate_every", "plugin")  # fmt: skip
+             "validate_every", "plugin", *_ADVERSARIAL)  # fmt: skip
 _PASSED = ("recipe", "iterations", "epochs", "lr", "batch", "seed", "init", "dtype", "device", "workers",
            "validate_every", "tensorboard")  # fmt: skip
+_DTYPES = ("auto", "float32", "bfloat16")
 _TRAIN = "Training"
 
 
 def command(
     context: Context,
-    model: options.Model = "bbsnet",
+    model: Annotated[str, Option(help="A name of `list models`.", rich_help_panel="What")] = "bbsnet",
     data: options.Data = "scenes:20000",
     val: Annotated[str, Option(help="Validation set; its S-measure selects.", rich_help_panel=_TRAIN)] = (
         "scenes:200@128x128#1"
     ),
     recipe: Annotated[
-        str, Option(help="small, or bbsnet, jldcf, d3net as published.", rich_help_panel=_TRAIN)
-    ] = "small",
+        str | None, Option(help="small; bbsnet, jldcf, d3net as published; default: by model.", rich_help_panel=_TRAIN)
+    ] = None,
     epochs: Annotated[float | None, Option(help="Over the training set; default: 10.", rich_help_panel=_TRAIN)] = None,
     iterations: Annotated[int | None, Option(help="Instead of --epochs.", rich_help_panel=_TRAIN)] = None,
     lr: Annotated[float | None, Option(help="Highest learning rate.", rich_help_panel=_TRAIN)] = None,
     batch: Annotated[int | None, Option(help="Images in a step.", rich_help_panel=_TRAIN)] = None,
     init: Annotated[str | None, Option(help="Weights to begin with.", rich_help_panel=_TRAIN)] = None,
+    adversarial: Annotated[
+        str | None, Option(help="Attack rgb, depth or both (joint) in every step.", rich_help_panel=_TRAIN)
+    ] = None,
+    adversarial_eps: Annotated[str | None, Option(help="Its radius; default: 8/255.", rich_help_panel=_TRAIN)] = None,
+    adversarial_steps: Annotated[int | None, Option(help="Its steps; default: 5.", rich_help_panel=_TRAIN)] = None,
     validate_every: Annotated[int, Option(help="Iterations between validations.", rich_help_panel=_TRAIN)] = 500,
     workers: Annotated[int, Option(help="Processes that read images.", rich_help_panel=_TRAIN)] = 1,
     tensorboard: Annotated[
@@ -72,7 +80,7 @@ def run_train(flags: Mapping[str, Any]) -> None:
     """
     screen = Screen.of(flags)
     load_plugins(flags["plugin"] or ())
-    known_inputs(flags["model"])
+    flags = _resolve(flags)
 
     from rgbdsod.datasets import load_dataset
     from rgbdsod.run.training_folder import TrainingFolder
@@ -85,19 +93,80 @@ def run_train(flags: Mapping[str, Any]) -> None:
         _train(screen, flags, folder, sets)
 
 
+def _resolve(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Flags with the defaults that depend on others.
+
+    Raises:
+        UsageError: for names and values that do not fit, before anything is written.
+    """
+    inputs = known_inputs(flags["model"])
+    if inputs is None:
+        raise UsageError(f"--model {flags['model']}: train takes a name of `rgbdsod list models`")
+    if flags["dtype"] not in _DTYPES:
+        raise UsageError(f"--dtype {flags['dtype']}: train computes in {', '.join(_DTYPES)}")
+
+    from rgbdsod.models import MODELS, training_loss
+    from rgbdsod.run.recipes import RECIPES
+    from rgbdsod.run.train import default_recipe
+
+    training_loss(MODELS[flags["model"]].architecture)  # raises where there is none
+    recipe = flags["recipe"] or default_recipe(flags["model"])
+    if recipe not in RECIPES:
+        raise UsageError(f'no recipe "{recipe}"; there are {", ".join(RECIPES.names())}')
+    return {**flags, "recipe": recipe, **_resolve_adversarial(flags, inputs)}
+
+
+def _resolve_adversarial(flags: Mapping[str, Any], inputs: tuple[str, ...]) -> dict[str, Any]:
+    """The flags of adversarial training: one modality's name, the radius as a number, and the number of steps."""
+    from rgbdsod.attacks.budget import check_eps
+    from rgbdsod.run.threats import DEFAULT_EPS, attacked_inputs, parse_number
+
+    if flags["adversarial"] is None:
+        for key in _ADVERSARIAL:
+            if flags[key] is not None:
+                raise UsageError(f"--{key.replace('_', '-')} has no effect without --adversarial rgb, depth or both")
+        return {}
+    attacked = attacked_inputs(flags["adversarial"], inputs, flags["model"], flag="--adversarial")
+    text, steps = flags["adversarial_eps"], flags["adversarial_steps"]
+    eps = DEFAULT_EPS if text is None else parse_number(text, "--adversarial-eps")
+    check_eps(eps, "linf", "--adversarial-eps")
+    if steps is not None and steps < 1:
+        raise UsageError(f"--adversarial-steps {steps} is too few; pass 1 or more")
+    modality = attacked[0] if len(attacked) == 1 else "both"
+    return {"adversarial": modality, "adversarial_eps": eps, "adversarial_steps": 5 if steps is None else steps}
+
+
+def _adversarial(flags: Mapping[str, Any]) -> "AdversarialTraining | None":
+    """What the resolved flags of adversarial training ask for."""
+    if flags["adversarial"] is None:
+        return None
+
+    from rgbdsod.attacks.budget import Budget
+    from rgbdsod.defenses import AdversarialTraining
+    from rgbdsod.run.threats import attacked_inputs
+
+    attacked = attacked_inputs(flags["adversarial"], known_inputs(flags["model"]) or (), flags["model"])
+    budgets = {name: Budget(eps=flags["adversarial_eps"]) for name in attacked}
+    return AdversarialTraining(threat=budgets, steps=flags["adversarial_steps"])
+
+
 def _train(screen: Screen, flags: Mapping[str, Any], folder: "TrainingFolder", sets: "dict[str, Dataset]") -> None:
+    from rgbdsod.run.threats import show_eps
     from rgbdsod.run.train import train as run_training
 
     screen.header(f"model   {flags['model']}, recipe {flags['recipe']}")
     screen.header(f"data    {sets['data'].name}, {len(sets['data'])} images; validated on {sets['val'].name}")
+    if flags["adversarial"] is not None:
+        eps, steps = show_eps(flags["adversarial_eps"]), flags["adversarial_steps"]
+        screen.header(f"attack  {flags['adversarial']} {eps}, {steps} steps before each step of the training")
     passed: dict[str, Any] = {key: flags[key] for key in _PASSED}
     with (
         folder.opened(restart=flags["restart"], arguments=command_line()) as run,
         screen.progress("train", "iterations") as advance,
     ):
         result = run_training(
-            flags["model"], data=sets["data"], val=sets["val"], **passed, out=run.path,
-            callback=lambda done, total, shown: advance(done, total, _shown(shown)),
+            flags["model"], data=sets["data"], val=sets["val"], **passed, adversarial=_adversarial(flags),
+            out=run.path, callback=lambda done, total, shown: advance(done, total, _shown(shown)),
         )  # fmt: skip
     _show(screen, result, flags)
 
@@ -118,6 +187,8 @@ def _plan(screen: Screen, folder: "TrainingFolder", images: dict[str, int]) -> N
             }
         )
         return
+    import tomli_w
+
     screen.result(tomli_w.dumps(folder.settings).rstrip())
     screen.result(f"work    {images['data']} images to train on, {images['val']} to validate on")
     screen.result(f"folder  {folder.path}")

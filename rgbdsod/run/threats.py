@@ -46,13 +46,16 @@ def show_eps(value: float) -> str:
     return f"{value:g}"
 
 
-def attacked_inputs(modality: str | None, inputs: Sequence[str], model: str, eps: Eps | None = None) -> tuple[str, ...]:
+def attacked_inputs(
+    modality: str | None, inputs: Sequence[str], model: str, eps: Eps | None = None, *, flag: str = "--modality"
+) -> tuple[str, ...]:
     """The inputs that may change.
 
     Args:
         modality: an input, or "both" ("joint") for all; None: those that `eps` names, else all.
         inputs: of the model; model: its name, for the message.
         eps: what the user gave.
+        flag: that gave the modality, for messages.
 
     Raises:
         UsageError: when the model has no such input, or a radius is given for one that stays untouched.
@@ -67,10 +70,10 @@ def attacked_inputs(modality: str | None, inputs: Sequence[str], model: str, eps
     if modality in ("both", "joint"):
         return tuple(inputs)
     if modality not in inputs:
-        raise UsageError(f"--modality {modality}: {model} has inputs {known}")
+        raise UsageError(f"{flag} {modality}: {model} has inputs {known}")
     for name in named:
         if name != modality:
-            raise UsageError(f"--eps-{name} has no effect: --modality {modality} leaves {name} untouched")
+            raise UsageError(f"--eps-{name} has no effect: {flag} {modality} leaves {name} untouched")
     return (modality,)
 
 

@@ -65,6 +65,16 @@ USAGE = [
         "evaluate --model m.py:build --metrics iuo",
         'no metric "iuo"; there are mae, sm, wfm, em_adp, em_mean, em_max, fm_adp, fm_mean, fm_max, iou, ber',
     ),
+    ("train --model m.py:build", "--model m.py:build: train takes a name of `rgbdsod list models`"),
+    ("train --recipe smal", 'no recipe "smal"; there are bbsnet, d3net, jldcf, small'),
+    ("train --dtype float16", "--dtype float16: train computes in auto, float32, bfloat16"),
+    ("train --adversarial thermal", "--adversarial thermal: bbsnet has inputs rgb, depth"),
+    ("train --adversarial-steps 3", "--adversarial-steps has no effect without --adversarial rgb, depth or both"),
+    ("train --adversarial rgb --adversarial-steps 0", "--adversarial-steps 0 is too few; pass 1 or more"),
+    (
+        "train --adversarial rgb --adversarial-eps 8",
+        "--adversarial-eps 8 is larger than the whole range [0, 1]; did you mean 8/255?",
+    ),
     ("info pdg", 'nothing is called "pdg"; did you mean "pgd"? (rgbdsod list)'),
     ("list nothing*", 'nothing matches "nothing*" among models, attacks, objectives, datasets, metrics'),
     ("report", "name the folder of a run, or pass --latest"),
@@ -78,6 +88,15 @@ def test_wrong_names_and_values(call, tmp_path, line, message):
     assert answer.err == f"rgbdsod: {message}\n"
     assert (answer.code, answer.out) == (2, "")
     assert set(tmp_path.iterdir()) == before | {tmp_path / "m.py"}
+
+
+@pytest.mark.parametrize(
+    "words", ["--lr 5", "--iterations 0", "--iterations 2 --epochs 1", "--init none.pt", "--device tpu"]
+)
+def test_a_training_that_is_refused_leaves_no_run(call, words):
+    answer = call("train", "--data", "scenes:4@64x64", "--val", "scenes:2@64x64", *words.split())
+    assert answer.code in (2, 4) and answer.err.count("\n") == 1
+    assert not list(Path().rglob("run.json")) and not list(Path("runs/train").glob("*"))
 
 
 def test_values_of_the_wrong_type_name_the_flag(call):
