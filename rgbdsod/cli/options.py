@@ -9,7 +9,9 @@ _WHAT = "What"
 _SHOW = "Output"
 
 Model = Annotated[str, Option(help="A name of `list models`, or FILE.py:function.", rich_help_panel=_WHAT)]
-Weights = Annotated[str | None, Option(help="A checkpoint; default: the built-in weights, if any.", rich_help_panel=_WHAT)]
+Weights = Annotated[
+    str | None, Option(help="A checkpoint; default: the built-in weights, if any.", rich_help_panel=_WHAT)
+]
 Fusion = Annotated[
     str | None, Option(help="early, feature or multistage; default: the published one.", rich_help_panel=_WHAT)
 ]
