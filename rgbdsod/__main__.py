@@ -9,4 +9,4 @@ sys.path[:] = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))
 from rgbdsod.cli.main import run  # noqa: E402  (the path has to be right first)
 
 if __name__ == "__main__":
-    run()
+    sys.exit(run())

@@ -28,6 +28,11 @@ def test_module_and_version_run_outside_a_checkout(tmp_path):
     assert done.stdout.startswith("rgbdsod ")
 
 
+def test_the_exit_code_of_the_module(tmp_path):
+    words = [sys.executable, "-m", "rgbdsod", "attack", "--model", "bbs-net"]
+    assert subprocess.run(words, capture_output=True, cwd=tmp_path, check=False).returncode == 2
+
+
 def test_a_closed_pipe_is_no_error(tmp_path):
     line = f"{sys.executable} -m rgbdsod list | head -1"
     done = subprocess.run(
