@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import tomli_w
-
 from rgbdsod.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -35,6 +33,8 @@ def show_plan(screen: Screen, task: "AttackTask | EvaluationTask", target: "Targ
             }
         )
         return
+    import tomli_w
+
     screen.result(tomli_w.dumps(settings).rstrip())
     screen.result(f"work    {len(task.data)} images, {len(task.data) * turns} rows")
     screen.result(f"disk    about {max(size / 1e6, 0.1):.1f} MB in {path}")
