@@ -15,7 +15,7 @@ from rgbdsod.run.plugins import load_plugins
 if TYPE_CHECKING:
     from rgbdsod.datasets import Dataset
     from rgbdsod.defenses import AdversarialTraining
-    from rgbdsod.run.train import TrainResult
+    from rgbdsod.run.trainer import TrainResult
     from rgbdsod.run.training_folder import TrainingFolder
 
 _ADVERSARIAL = ("adversarial", "adversarial_eps", "adversarial_steps")
@@ -23,7 +23,6 @@ _SETTINGS = ("model", "data", "val", "recipe", "iterations", "epochs", "lr", "ba
              "validate_every", "plugin", *_ADVERSARIAL)  # fmt: skip
 _PASSED = ("recipe", "iterations", "epochs", "lr", "batch", "seed", "init", "dtype", "device", "workers",
            "validate_every", "tensorboard")  # fmt: skip
-_DTYPES = ("auto", "float32", "bfloat16")
 _TRAIN = "Training"
 
 
@@ -80,12 +79,12 @@ def run_train(flags: Mapping[str, Any]) -> None:
     """
     screen = Screen.of(flags)
     load_plugins(flags["plugin"] or ())
-    flags = _resolve(flags)
 
     from rgbdsod.datasets import load_dataset
     from rgbdsod.run.training_folder import TrainingFolder
 
     sets = {"data": load_dataset(flags["data"]), "val": load_dataset(flags["val"])}
+    flags = _resolve(flags, len(sets["data"]))
     folder = TrainingFolder(given(flags, _SETTINGS), flags["model"], sets["data"], flags["out"], flags["name"])
     if flags["dry_run"]:
         _plan(screen, folder, {key: len(images) for key, images in sets.items()})
@@ -93,8 +92,12 @@ def run_train(flags: Mapping[str, Any]) -> None:
         _train(screen, flags, folder, sets)
 
 
-def _resolve(flags: Mapping[str, Any]) -> dict[str, Any]:
+def _resolve(flags: Mapping[str, Any], images: int) -> dict[str, Any]:
     """Flags with the defaults that depend on others.
+
+    Args:
+        flags: the command's parameters by name.
+        images: how many there are to train on.
 
     Raises:
         UsageError: for names and values that do not fit, before anything is written.
@@ -102,18 +105,12 @@ def _resolve(flags: Mapping[str, Any]) -> dict[str, Any]:
     inputs = known_inputs(flags["model"])
     if inputs is None:
         raise UsageError(f"--model {flags['model']}: train takes a name of `rgbdsod list models`")
-    if flags["dtype"] not in _DTYPES:
-        raise UsageError(f"--dtype {flags['dtype']}: train computes in {', '.join(_DTYPES)}")
 
-    from rgbdsod.models import MODELS, training_loss
-    from rgbdsod.run.recipes import RECIPES
-    from rgbdsod.run.train import default_recipe
+    from rgbdsod.run.train import check_training
 
-    training_loss(MODELS[flags["model"]].architecture)  # raises where there is none
-    recipe = flags["recipe"] or default_recipe(flags["model"])
-    if recipe not in RECIPES:
-        raise UsageError(f'no recipe "{recipe}"; there are {", ".join(RECIPES.names())}')
-    return {**flags, "recipe": recipe, **_resolve_adversarial(flags, inputs)}
+    checked = ("recipe", "lr", "batch", "iterations", "epochs", "dtype")
+    recipe, _ = check_training(flags["model"], images, **{key: flags[key] for key in checked})
+    return {**flags, "recipe": recipe.name, **_resolve_adversarial(flags, inputs)}
 
 
 def _resolve_adversarial(flags: Mapping[str, Any], inputs: tuple[str, ...]) -> dict[str, Any]:

@@ -1,44 +1,16 @@
 """Train a saliency network: deep supervision, checkpoints, and a stream that a restart continues where it stopped."""
 
-import json
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from math import isfinite
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
 
 from rgbdsod.datasets import Augmentation, Dataset, load_dataset
 from rgbdsod.defenses import AdversarialTraining
-from rgbdsod.errors import RgbdsodError, UsageError
+from rgbdsod.errors import UsageError
 from rgbdsod.models import MODELS, SaliencyModel, build_model, load_model, training_loss
-from rgbdsod.run.checkpoint import Progress, read_checkpoint, save_checkpoint
-from rgbdsod.run.recipes import RECIPES, Recipe, build_optimizer, rate_factor
-from rgbdsod.run.stream import batches
-from rgbdsod.run.validate import validate
+from rgbdsod.run.recipes import RECIPES, Recipe
+from rgbdsod.run.trainer import TrainCallback, Trainer, TrainResult
 
-TrainCallback = Callable[[int, int, dict[str, float]], None]
-"""Called with (iterations done, iterations in all, the latest losses and measures)."""
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """A finished training.
-
-    Args:
-        model: the network with its best weights.
-        best: validation measures of those weights, and their iteration.
-        folder: where checkpoints and the log lie.
-        history: the log's events, oldest first.
-    """
-
-    model: SaliencyModel
-    best: dict[str, float]
-    folder: Path
-    history: list[dict[str, Any]] = field(repr=False)
+DTYPES = ("auto", "float32", "bfloat16")
 
 
 def train(
@@ -89,14 +61,47 @@ def train(
     Raises:
         UsageError: for values out of range. RgbdsodError: when the loss is not finite; the last checkpoint stays.
     """
-    plan = _recipe(recipe or default_recipe(model), lr, batch)
-    network = _build(model, init, device, seed)
     train_set, val_set = (source if isinstance(source, Dataset) else load_dataset(source) for source in (data, val))
-    total = _iterations(iterations, epochs, len(train_set), plan.batch)
-    run = _Training(network, plan, total, seed, Path(out), dtype, adversarial)
+    plan, total = check_training(
+        model, len(train_set), recipe=recipe, lr=lr, batch=batch, iterations=iterations, epochs=epochs, dtype=dtype
+    )
+    how = augmentation or Augmentation()
+    network = _build(model, init, device, seed)
+    settings = {"model": model, "data": train_set.name, "iterations": total, "seed": seed}
+    settings |= {**asdict(plan), **asdict(how), "adversarial": repr(adversarial)}
+    run = Trainer(network, plan, total, Path(out), settings, dtype, adversarial)
     run.start(resume, tensorboard)
-    run.loop(train_set, val_set, augmentation or Augmentation(), workers, validate_every, callback)
+    run.loop(train_set, val_set, how, workers, validate_every, callback)
     return run.result()
+
+
+def check_training(
+    model: str,
+    images: int,
+    *,
+    recipe: str | None,
+    lr: float | None,
+    batch: int | None,
+    iterations: int | None,
+    epochs: float | None,
+    dtype: str,
+) -> tuple[Recipe, int]:
+    """Check settings of a training without building or writing anything; arguments as for `train`.
+
+    Args:
+        images: how many the training set has.
+
+    Returns:
+        The recipe with its learning rate and batch, and the number of iterations.
+
+    Raises:
+        UsageError: for names and values that do not fit.
+    """
+    if dtype not in DTYPES:
+        raise UsageError(f"--dtype {dtype}: train computes in {', '.join(DTYPES)}")
+    training_loss(MODELS[model].architecture)  # raises where there is none
+    plan = _recipe(recipe or default_recipe(model), lr, batch)
+    return plan, _iterations(iterations, epochs, images, plan.batch)
 
 
 def default_recipe(model: str) -> str:
@@ -110,6 +115,8 @@ def default_recipe(model: str) -> str:
 
 
 def _recipe(name: str, lr: float | None, batch: int | None) -> Recipe:
+    if name not in RECIPES:
+        raise UsageError(f'no recipe "{name}"; there are {", ".join(RECIPES.names())}')
     plan = RECIPES[name]
     if lr is not None and not 0 < lr < 1:
         raise UsageError(f"--lr {lr:g}: a learning rate lies between 0 and 1")
@@ -131,154 +138,3 @@ def _iterations(iterations: int | None, epochs: float | None, count: int, batch:
     if total < 1:
         raise UsageError(f"{total} iterations: nothing to train; give --iterations of at least 1")
     return total
-
-
-class _Training:
-    """State of one training run, and its log."""
-
-    def __init__(
-        self,
-        model: SaliencyModel,
-        recipe: Recipe,
-        total: int,
-        seed: int,
-        folder: Path,
-        dtype: str,
-        adversarial: AdversarialTraining | None,
-    ) -> None:
-        self.model, self.recipe, self.total, self.seed, self.folder = model, recipe, total, seed, folder
-        self.device = next(model.parameters()).device
-        self.autocast = dtype == "bfloat16" or (dtype == "auto" and self.device.type == "cuda")
-        self.adversarial = adversarial
-        self.optimizer = build_optimizer(recipe, model.parameters(), recipe.lr)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rate_factor(recipe, total))
-        self.loss = training_loss(model.card.architecture)
-        self.settings = {"model": model.name, "iterations": total, "seed": seed, **asdict(recipe)}
-        self.progress = Progress(self.settings)
-        self.history: list[dict[str, Any]] = []
-        self.board: Any = None
-
-    def start(self, resume: bool, tensorboard: bool) -> None:
-        """Continue from the last checkpoint, or begin anew."""
-        last, log = self._checkpoint("last"), self.folder / "log.jsonl"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if resume and last.is_file():
-            self.progress, state = read_checkpoint(last)
-            self._refuse_changes(self.progress.settings)
-            self.model.network.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.schedule.load_state_dict(state["schedule"])
-            events = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
-            self.history = [event for event in events if event["iteration"] <= self.progress.iteration]
-        log.write_text("".join(json.dumps(event) + "\n" for event in self.history))
-        if tensorboard:
-            self.board = _board(self.folder)
-
-    def _refuse_changes(self, before: dict[str, Any]) -> None:
-        """A training continues with its own settings, or not at all."""
-        now = json.loads(json.dumps(self.settings))
-        before = json.loads(json.dumps(before))
-        changed = [f"{key}={before.get(key)}, now {now[key]}" for key in now if before.get(key) != now[key]]
-        if changed:
-            raise UsageError(
-                f"{self.folder} holds a training with {'; '.join(changed)}; use --restart, or another --out"
-            )
-
-    def loop(
-        self,
-        train_set: Dataset,
-        val_set: Dataset,
-        how: Augmentation,
-        workers: int,
-        validate_every: int,
-        callback: TrainCallback | None,
-    ) -> None:
-        """All remaining iterations."""
-        numbers = range(self.progress.iteration, self.total)
-        stream = batches(
-            train_set, numbers, batch=self.recipe.batch, seed=self.seed, how=how, size=self.model.size, workers=workers
-        )
-        shown: dict[str, float] = dict(self.progress.best)
-        begin = time.monotonic()
-        for samples in stream:
-            loss = self._step(samples)
-            self.progress.iteration += 1
-            t = self.progress.iteration
-            if t % 50 == 0 or t == self.total:
-                shown["loss"] = self._finite(loss)
-                rate = self.schedule.get_last_lr()[0]
-                self._log({"event": "train", "iteration": t, "loss": shown["loss"], "lr": rate,
-                           "seconds": time.monotonic() - begin})  # fmt: skip
-            if t % validate_every == 0 or t == self.total:
-                shown |= self._validate(val_set)
-            if callback is not None:
-                callback(t, self.total, shown)
-
-    def _step(self, samples: dict[str, Tensor]) -> Tensor:
-        """One forward, backward and update; the loss is the mean over the batch."""
-        self.model.train(not self.recipe.frozen_norm)
-        batch = {name: value.to(self.device, non_blocking=True) for name, value in samples.items()}
-        if self.adversarial is not None:
-            batch |= self._moved(self.adversarial, batch)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            outputs = self.model.outputs(batch)
-        loss = self.loss({name: value.float() for name, value in outputs.items()}, batch["mask"]).mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self.recipe.clip is not None:
-            torch.nn.utils.clip_grad_value_(self.model.parameters(), self.recipe.clip)
-        self.optimizer.step()
-        self.schedule.step()
-        return loss.detach()
-
-    def _moved(self, how: AdversarialTraining, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        first = self.progress.iteration * self.recipe.batch
-        ids = [str(first + place) for place in range(len(batch["mask"]))]
-        inputs = {name: batch[name] for name in self.model.inputs}
-        return how(self.model, inputs, batch["mask"], seed=self.seed, sample_ids=ids)
-
-    def _finite(self, loss: Tensor) -> float:
-        value = float(loss)
-        if not isfinite(value):
-            raise RgbdsodError(
-                f"the loss is {value} at iteration {self.progress.iteration}; the last checkpoint is kept in "
-                f"{self._checkpoint('last').parent}; continue with a smaller --lr"
-            )
-        return value
-
-    def _validate(self, val_set: Dataset) -> dict[str, float]:
-        """Measure, keep the best weights, and save the last."""
-        measures = validate(self.model, val_set)
-        self._log({"event": "validation", "iteration": self.progress.iteration, **measures})
-        if measures["sm"] > self.progress.best.get("sm", -1.0):
-            self.progress.best = {"iteration": self.progress.iteration, **measures}
-            save_checkpoint(self._checkpoint("best"), self.model.network, self.progress)
-        others = {"optimizer": self.optimizer, "schedule": self.schedule}
-        save_checkpoint(self._checkpoint("last"), self.model.network, self.progress, **others)
-        return measures
-
-    def result(self) -> TrainResult:
-        """The best weights, in evaluation mode."""
-        _, state = read_checkpoint(self._checkpoint("best"))
-        self.model.network.load_state_dict(state["model"])
-        return TrainResult(self.model.eval(), self.progress.best, self.folder, self.history)
-
-    def _checkpoint(self, name: str) -> Path:
-        return self.folder / "checkpoints" / f"{name}.pt"
-
-    def _log(self, event: dict[str, Any]) -> None:
-        self.history.append(event)
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps(event) + "\n")
-        if self.board is not None:
-            for name, value in event.items():
-                if isinstance(value, float):
-                    self.board.add_scalar(f"{event['event']}/{name}", value, event["iteration"])
-
-
-def _board(folder: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise UsageError("--tensorboard needs TensorBoard: pip install 'rgbdsod[tensorboard]'") from error
-    return SummaryWriter(str(folder / "tensorboard"))
