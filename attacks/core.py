@@ -157,13 +157,14 @@ def conclude(engine: Engine, tracker: Tracker, inputs: Inputs, steps: int) -> Re
     exact = engine.in_full_precision()
     if grids or exact is not engine:
         best = exact.evaluate(points)
+    forward, backward = engine.passes()
     return Result(
         inputs={name: points.get(name, clean) for name, clean in inputs.items()},
         start_loss=trace[0, 0],
         loss=best.value,
         fooled=best.judge(),
-        forward=engine.forwards,
-        backward=engine.backwards,
+        forward=forward,
+        backward=backward,
         steps=steps,
         trace=trace,
     )

@@ -39,6 +39,21 @@ class Evaluation:
     faithful: bool = True
 
 
+@dataclass
+class Tally:
+    """Passes of one batch.
+
+    Args:
+        rows: which sample each row of the batch is, int64 on the CPU; copies repeat it.
+        forward: forward passes so far.
+        backward: backward passes so far.
+    """
+
+    rows: Tensor
+    forward: int = 0
+    backward: int = 0
+
+
 class Engine:
     """Passes through an attacked problem. Made by `Engine.open`, which also freezes the problem's modules.
 
@@ -46,7 +61,6 @@ class Engine:
         problem: what is attacked, the untouched inputs filled in.
         clean: the attacked inputs, float32 (float64 where they came so).
         balls: what each of them may become.
-        forwards, backwards: passes spent on each sample so far, int64 (B,) on the CPU.
     """
 
     def __init__(
@@ -67,9 +81,9 @@ class Engine:
         attacked = {name: budget for name, budget in threat.items() if not budget.empty}
         self.clean = {name: full[name] for name in attacked}
         self.balls: dict[str, Ball] = {name: ball(full[name], budget) for name, budget in attacked.items()}
-        self.forwards = torch.zeros(samples, dtype=torch.int64)
-        self.backwards = torch.zeros(samples, dtype=torch.int64)
-        self._rows, self._ids = torch.arange(samples), check_ids(sample_ids, samples)
+        self._ids = check_ids(sample_ids, samples)
+        self._tally = Tally(torch.arange(samples))
+        self._tallies = [self._tally]
         self._attack, self._seed = attack, seed
         self._whole = problem
         self._fixed = {name: value for name, value in full.items() if name not in attacked}
@@ -121,7 +135,8 @@ class Engine:
         other.clean = {name: value[index] for name, value in self.clean.items()}
         other.balls = {name: ball(other.clean[name], old.budget.select(index)) for name, old in self.balls.items()}
         other._fixed = {name: value[index] for name, value in self._fixed.items()}
-        other._rows = self._rows[index.cpu()]
+        other._tally = Tally(self._tally.rows[index.cpu()])
+        self._tallies.append(other._tally)
         other._ids = [self._ids[row] for row in index.tolist()]
         return other
 
@@ -136,7 +151,7 @@ class Engine:
 
     def forward(self, points: Inputs) -> Any:
         """The problem's outputs, counted."""
-        self._count(self.forwards)
+        self._tally.forward += 1
         with self._autocast():
             return self.problem.forward(points)
 
@@ -151,7 +166,7 @@ class Engine:
         Raises:
             UsageError: no gradient arrives.
         """
-        self._count(self.backwards)
+        self._tally.backward += 1
         scale = _FLOAT16_SCALE if self._half is torch.float16 else 1.0
         if not loss.requires_grad:
             raise _cut(next(iter(points)))
@@ -183,6 +198,14 @@ class Engine:
             gradients = self.pull(loss, leaves)
         return self._evaluation(outputs, loss, gradients)
 
+    def passes(self) -> tuple[Tensor, Tensor]:
+        """Forward and backward passes spent on each sample so far, int64 (B,) on the CPU."""
+        forward, backward = (torch.zeros_like(self._tallies[0].rows) for _ in range(2))
+        for tally in self._tallies:
+            forward.index_add_(0, tally.rows, torch.full_like(tally.rows, tally.forward))
+            backward.index_add_(0, tally.rows, torch.full_like(tally.rows, tally.backward))
+        return forward, backward
+
     def check_finite(self, trace: Tensor) -> None:
         """Say where a model broke down; asked once, after the loop, since each question stops the device.
 
@@ -204,19 +227,18 @@ class Engine:
     def _evaluation(self, outputs: Any, loss: Tensor, gradients: dict[str, Tensor]) -> Evaluation:
         value = self.problem.track(outputs)
         shown = outputs.detach() if isinstance(outputs, Tensor) else outputs  # a kept point must not keep its graph
-        judge = torch.no_grad()(partial(self.problem.fooled, shown))
-        return Evaluation(loss.detach() if value is None else value, judge, gradients)
+        return Evaluation(loss.detach() if value is None else value, partial(self._fooled, shown), gradients)
+
+    @torch.no_grad()
+    def _fooled(self, outputs: Any) -> Tensor:
+        return self.problem.fooled(outputs)
 
     def _loss(self, outputs: Any, progress: float) -> Tensor:
         loss = self.problem.loss(outputs, progress)
-        if loss.shape != self._rows.shape:
-            raise UsageError(
-                f"the loss has shape {tuple(loss.shape)}; return one value per sample, ({len(self._rows)},)"
-            )
+        rows = len(self._tally.rows)
+        if loss.shape != (rows,):
+            raise UsageError(f"the loss has shape {tuple(loss.shape)}; return one value per sample, ({rows},)")
         return loss
-
-    def _count(self, counter: Tensor) -> None:
-        counter.index_add_(0, self._rows, torch.ones_like(self._rows))
 
     def _filled(self) -> Problem:
         """The problem with its untouched inputs filled in."""

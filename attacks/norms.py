@@ -51,7 +51,7 @@ class Ball(ABC):
 
     @abstractmethod
     def direction(self, gradient: Tensor, point: Tensor, top: int | None = None) -> Tensor:
-        """The steepest way up, of unit length in this norm; 0 where the gradient is 0.
+        """The steepest way up, of unit length in this norm; 0 where the gradient is 0. A tensor of its own.
 
         Args:
             gradient: of the objective at `point`.

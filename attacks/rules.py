@@ -60,7 +60,7 @@ class Ascent:
         for name, point in points.items():
             ball = self._balls[name]
             direction = ball.direction(ways[name], point, self._top)
-            moved[name] = ball.project(torch.addcmul(point, direction, self._sizes[name]))
+            moved[name] = ball.project(torch.addcmul(point, direction, self._sizes[name], out=direction))
         return moved
 
 

@@ -152,7 +152,10 @@ MAP_OBJECTIVES = Table(
         ObjectiveRow("js", f"{_PIXELS}:js", "Jensen-Shannon divergence, which leaves lost pixels alone", "2306.12941"),
         ObjectiveRow("margin", f"{_PIXELS}:margin", "minus the mean signed logit"),
         ObjectiveRow(
-            "masked-margin", f"{_PIXELS}:masked_margin", "minus the signed logit of the pixels still to turn", "2306.12941"
+            "masked-margin",
+            f"{_PIXELS}:masked_margin",
+            "minus the signed logit of the pixels still to turn",
+            "2306.12941",
         ),
         ObjectiveRow("soft-iou", f"{_REGIONS}:soft_iou", "one minus the soft intersection over union"),
         ObjectiveRow("soft-f", f"{_REGIONS}:soft_f", "one minus the soft F-measure, beta^2 = 0.3"),

@@ -366,8 +366,7 @@ def test_samples_that_are_done_leave_the_engine():
         assert torch.equal(left.balls["rgb"].upper, engine.balls["rgb"].upper[[3, 1]])
         start, all_starts = (e.balls["rgb"].start(e.streams(0, "rgb")) for e in (left, engine))
         assert torch.equal(start, all_starts[[3, 1]])
-        assert engine.forwards.tolist() == [1, 3, 1, 3]
-        assert engine.backwards.tolist() == [1, 2, 1, 2]
+        assert [passes.tolist() for passes in engine.passes()] == [[1, 3, 1, 3], [1, 2, 1, 2]]
     assert problem.modules[0].encoded["depth"] == 1
 
 
@@ -381,4 +380,4 @@ def test_several_gradients_of_one_pass():
         rows = [engine.pull(margins[:, k].clamp(max=1e3), leaf, again=k < 2)["image"] for k in range(3)]
         assert torch.allclose(rows[2][0], network.weight[0] - network.weight[2])
         assert torch.allclose(rows[0][1], network.weight[1] - network.weight[0])
-        assert (engine.forwards.tolist(), engine.backwards.tolist()) == ([1, 1], [3, 3])
+        assert [passes.tolist() for passes in engine.passes()] == [[1, 1], [3, 3]]
