@@ -133,7 +133,8 @@ def _load_grey(path: Path) -> NDArray[Any]:
 
 def _eight_bit(values: NDArray[Any]) -> Picture:
     """16-bit values to 8 bit, rounded."""
-    return np.rint(np.clip(values, 0, 65535) / 257).astype(np.uint8)
+    levels: Picture = np.rint(np.clip(values, 0, 65535) / 257).astype(np.uint8)
+    return levels
 
 
 @contextmanager

@@ -42,4 +42,5 @@ class Sample:
 
 def on_grid(depth: NDArray[np.floating], levels: int) -> Map:
     """The nearest values that a file with `levels` steps can hold, so that what is saved is what was measured."""
-    return (np.rint(np.clip(depth, 0, 1).astype(np.float64) * levels) / levels).astype(np.float32)
+    rounded: Map = (np.rint(np.clip(depth, 0, 1).astype(np.float64) * levels) / levels).astype(np.float32)
+    return rounded

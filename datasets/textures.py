@@ -62,7 +62,8 @@ def fractal(rng: np.random.Generator, size: tuple[int, int], *, cells: int = 4, 
     side = noise.shape[0]
     rows, cols = (max(2, round(side * length / max(size))) for length in size)
     part = noise[:rows, :cols] / np.float32(total)
-    return np.clip(_resized(part, size, cv2.INTER_CUBIC) * 2 - 0.5, 0, 1)
+    stretched: Map = np.clip(_resized(part, size, cv2.INTER_CUBIC) * 2 - 0.5, 0, 1)
+    return stretched
 
 
 def _resized(values: Map, size: tuple[int, int], interpolation: int) -> Map:
@@ -88,7 +89,8 @@ def pattern(rng: np.random.Generator, window: Window) -> Map:
 
 
 def _soft(wave: Map, sharpness: float) -> Map:
-    return np.clip(np.float32(0.5) + np.float32(sharpness) * wave, 0, 1)
+    soft: Map = np.clip(np.float32(0.5) + np.float32(sharpness) * wave, 0, 1)
+    return soft
 
 
 def paint(weight: Map, first: Map, second: Map) -> Map:
