@@ -36,15 +36,15 @@ class Tracker:
 
     def offer(self, points: Inputs, evaluation: Evaluation) -> None:
         """Keep these points where they are better than the best so far."""
-        if self._best is None or _surely_all(better := evaluation.value > self._best.value):
-            self._points, self._best = dict(points), replace(evaluation, gradients={})
+        if self._best is None:
+            self._take(points, evaluation)
             return
-        for name, point in points.items():
-            wide = better.view(-1, *[1] * (point.ndim - 1))
-            self._points[name] = torch.where(wide, point, self._points[name])
-        value = torch.where(better, evaluation.value, self._best.value)
-        fooled = torch.where(better, evaluation.judge(), self._best.judge())
-        self._best = Evaluation(value, lambda: fooled)
+        better = evaluation.value > self._best.value
+        agreed = _agreed(better)
+        if agreed is None:
+            self._mix(points, evaluation, better, self._best)
+        elif agreed:
+            self._take(points, evaluation)
 
     def adopt(self, points: Inputs) -> None:
         """Take points that nobody has looked at: their values are NaN."""
@@ -66,7 +66,22 @@ class Tracker:
         """All values, (restarts, points, B)."""
         return torch.stack([torch.stack(values) for values in self._trace])
 
+    def _take(self, points: Inputs, evaluation: Evaluation) -> None:
+        """All of these points, without their gradients."""
+        self._points, self._best = dict(points), replace(evaluation, gradients={})
 
-def _surely_all(flags: Tensor) -> bool:
-    """Whether all flags are set, where asking costs nothing: a question to a GPU would make the loop wait for it."""
-    return flags.is_cpu and bool(flags.all())
+    def _mix(self, points: Inputs, evaluation: Evaluation, better: Tensor, best: Evaluation) -> None:
+        """These points for the samples that are better with them."""
+        for name, point in points.items():
+            wide = better.view(-1, *[1] * (point.ndim - 1))
+            self._points[name] = torch.where(wide, point, self._points[name])
+        fooled = torch.where(better, evaluation.judge(), best.judge())
+        self._best = Evaluation(torch.where(better, evaluation.value, best.value), lambda: fooled)
+
+
+def _agreed(flags: Tensor) -> bool | None:
+    """What all flags say; None where they differ, or where asking would make the loop wait for a GPU."""
+    if not flags.is_cpu:
+        return None
+    raised = int(flags.sum())
+    return None if 0 < raised < len(flags) else raised > 0
