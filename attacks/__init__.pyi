@@ -4,11 +4,11 @@ from .budget import Threat as Threat
 from .budget import check_eps as check_eps
 from .classes import ClassProblem as ClassProblem
 from .core import perturb as perturb
-from .gradient import fgsm as fgsm
-from .gradient import ifgsm as ifgsm
-from .gradient import mifgsm as mifgsm
-from .gradient import pgd as pgd
-from .gradient import rfgsm as rfgsm
+from .gradient.fgsm import fgsm as fgsm
+from .gradient.fgsm import rfgsm as rfgsm
+from .gradient.ifgsm import ifgsm as ifgsm
+from .gradient.mifgsm import mifgsm as mifgsm
+from .gradient.pgd import pgd as pgd
 from .maps import MapProblem as MapProblem
 from .measure import audit as audit
 from .measure import measured as measured

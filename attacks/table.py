@@ -1,111 +1,47 @@
 """Which attacks and objectives exist. Imports no torch: `rgbdsod list` reads these tables."""
 
-import importlib
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
+from rgbdsod.attacks.blackbox.table import ROWS as BLACKBOX
+from rgbdsod.attacks.generative.table import ROWS as GENERATIVE
+from rgbdsod.attacks.gradient.table import ROWS as GRADIENT
+from rgbdsod.attacks.minimum.table import ROWS as MINIMUM
+from rgbdsod.attacks.rows import AttackRow, load
+from rgbdsod.attacks.saliency.table import ROWS as SALIENCY
+from rgbdsod.attacks.sensor.table import ROWS as SENSOR
+from rgbdsod.attacks.sparse.table import ROWS as SPARSE
+from rgbdsod.attacks.suites.table import ROWS as SUITES
+from rgbdsod.attacks.transfer.table import ROWS as TRANSFER
+from rgbdsod.attacks.universal.table import ROWS as UNIVERSAL
 from rgbdsod.registry import Table
 
-
-def load(path: str) -> Callable[..., Any]:
-    """The function at "package.module:name"."""
-    module, _, name = path.partition(":")
-    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return function
-
-
-@dataclass(frozen=True)
-class AttackRow:
-    """One attack.
-
-    Args:
-        name: what a user types.
-        function: where it is, "module:name"; called as f(problem, inputs, threat, *, own parameters, common ones).
-        summary: one sentence.
-        paper: title or authors, and year.
-        arxiv: arXiv id, or "" where there is none.
-        passes: what one run costs per sample; T steps, R restarts.
-        knowledge: what of the model it needs: its gradients, its scores, its decisions, or nothing.
-        norms: the norms of its budget.
-    """
-
-    name: str
-    function: str
-    summary: str
-    paper: str
-    arxiv: str
-    passes: str
-    knowledge: Literal["white", "score", "decision", "none"] = "white"
-    norms: tuple[str, ...] = ("linf", "l2", "l1", "l0")
-
-    def load(self) -> Callable[..., Any]:
-        """The attack's function; imports torch."""
-        return load(self.function)
-
-    def parameters(self) -> dict[str, Any]:
-        """The attack's own parameters with their defaults, read from its signature; imports torch."""
-        signature = inspect.signature(self.load())
-        return {p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
-
-
-_GRADIENT = "rgbdsod.attacks.gradient"
-_IFGSM = AttackRow(
-    "ifgsm",
-    f"{_GRADIENT}:ifgsm",
-    "small signed steps from the clean input",
-    "Kurakin et al., Adversarial examples in the physical world, 2016",
-    "1607.02533",
-    "(T+1) forwards, T backwards",
+_NOISE = AttackRow(
+    "noise",
+    "rgbdsod.attacks.baseline:noise",
+    "random noise of the same budget, the worst of several draws: every attack must be stronger",
+    "Carlini et al., On evaluating adversarial robustness, 2019",
+    "1902.06705",
+    "one forward per draw",
+    knowledge="score",
+    ranges={"kind": "uniform, sign", "draws": "1 or more"},
 )
 
-ATTACKS = Table(
+ATTACKS: Table[AttackRow] = Table(
     "attack",
     [
-        AttackRow(
-            "fgsm",
-            f"{_GRADIENT}:fgsm",
-            "one step of the full radius along the gradient",
-            "Goodfellow et al., Explaining and harnessing adversarial examples, 2014",
-            "1412.6572",
-            "2 forwards, 1 backward",
-        ),
-        AttackRow(
-            "rfgsm",
-            f"{_GRADIENT}:rfgsm",
-            "a random step, then one gradient step with the rest of the radius",
-            "Tramèr et al., Ensemble adversarial training, 2017",
-            "1705.07204",
-            "2 forwards, 1 backward",
-        ),
-        _IFGSM,
-        replace(_IFGSM, name="bim", summary="the same as ifgsm"),
-        AttackRow(
-            "pgd",
-            f"{_GRADIENT}:pgd",
-            "steps along the gradient from a random start, each projected; restarts keep the best per sample",
-            "Madry et al., Towards deep learning models resistant to adversarial attacks, 2017",
-            "1706.06083",
-            "R(T+1) forwards, R T backwards",
-        ),
-        AttackRow(
-            "mifgsm",
-            f"{_GRADIENT}:mifgsm",
-            "steps along the accumulated gradient; transfers better to other models",
-            "Dong et al., Boosting adversarial attacks with momentum, 2017",
-            "1710.06081",
-            "(T+1) forwards, T backwards",
-        ),
-        AttackRow(
-            "noise",
-            "rgbdsod.attacks.baseline:noise",
-            "random noise of the same budget, the worst of several draws: every attack must be stronger",
-            "Carlini et al., On evaluating adversarial robustness, 2019",
-            "1902.06705",
-            "one forward per draw",
-            knowledge="score",
-        ),
+        *GRADIENT,
+        *TRANSFER,
+        *MINIMUM,
+        *SPARSE,
+        *BLACKBOX,
+        *UNIVERSAL,
+        *GENERATIVE,
+        *SENSOR,
+        *SALIENCY,
+        *SUITES,
+        _NOISE,
     ],
 )
 

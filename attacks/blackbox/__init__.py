@@ -1,0 +1,1 @@
+"""Attacks that see outputs or decisions only."""

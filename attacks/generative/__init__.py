@@ -1,0 +1,1 @@
+"""Perturbations and samples from trained generators."""

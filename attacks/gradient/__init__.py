@@ -1,0 +1,1 @@
+"""Attacks that climb the loss within a radius."""

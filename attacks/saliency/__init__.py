@@ -1,0 +1,1 @@
+"""Attacks published for saliency maps."""

@@ -1,0 +1,1 @@
+"""Changes that a depth sensor could suffer."""

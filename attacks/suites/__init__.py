@@ -1,0 +1,1 @@
+"""Several attacks together: worst cases and health checks."""

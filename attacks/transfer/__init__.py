@@ -1,0 +1,1 @@
+"""Attacks that are made on one model to fool others."""
