@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from inspect import Parameter
 from typing import Any
 
-from rgbdsod.attacks.table import ATTACKS, MAP_OBJECTIVES, AttackRow, ObjectiveRow
+from rgbdsod.attacks.rows import AttackRow
+from rgbdsod.attacks.table import ATTACKS, MAP_OBJECTIVES, ObjectiveRow
 from rgbdsod.datasets.known import DATASETS, KnownSet
 from rgbdsod.errors import UsageError
 from rgbdsod.metrics.table import METRICS, Metric

@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from rgbdsod.attacks.table import ATTACKS, CLASS_OBJECTIVES, MAP_OBJECTIVES, AttackRow, ObjectiveRow
+from rgbdsod.attacks.rows import AttackRow
+from rgbdsod.attacks.table import ATTACKS, CLASS_OBJECTIVES, MAP_OBJECTIVES, ObjectiveRow
 from rgbdsod.datasets.known import DATASETS, KnownSet
 from rgbdsod.models.table import MODELS, ModelRow
 from rgbdsod.run.recipes import RECIPES, Recipe
