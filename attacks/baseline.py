@@ -41,7 +41,17 @@ def noise(
     if draws < 1:
         raise UsageError(f"--draws {draws} tries nothing; pass 1 or more")
     start = at_random if kind == "uniform" else _edge
-    return perturb(problem, inputs, threat, steps=0, restarts=draws, start=start, attack=f"noise-{kind}", **common)
+    return perturb(
+        problem,
+        inputs,
+        threat,
+        steps=0,
+        restarts=draws,
+        start=start,
+        attack=f"noise-{kind}",
+        knowledge="score",
+        **common,
+    )
 
 
 def _edge(ball: Ball, streams: Streams) -> Tensor:

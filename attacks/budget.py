@@ -19,7 +19,8 @@ class Budget:
 
     Args:
         norm: "linf", "l2", "l1" or "l0"; the size of a change is measured per sample.
-        eps: the radius. Linf, L2, L1: in units of the [0, 1] input; L0: the number of positions that may change. A
+        eps: the radius. Linf, L2, L1: in units of the [0, 1] input; L0: the number of positions that may change. Other
+            norms than Linf take `math.inf`: no bound, for attacks that look for the smallest change. A
             tensor gives a radius per sample (B,1,1,1) or, for Linf, per pixel (anything that broadcasts to the input).
         mask: 1 where the input may change and 0 where it may not; broadcasts to the input. None: everywhere.
         levels: highest code of the grid that the input is saved on: 255 (8 bit) or 65535 (16 bit). The result of an
@@ -88,12 +89,12 @@ def check_eps(eps: float | Tensor, norm: str = "linf", flag: str = "--eps") -> N
         for value in (eps.min().item(), eps.max().item()):
             check_eps(float(value), norm, flag)
         return
-    if not math.isfinite(eps) or eps < 0:
+    if math.isnan(eps) or eps < 0:
         raise UsageError(f"{flag} {eps:g} is not a radius; pass 0 or more, for example 8/255")
     if norm == "linf" and eps > 1:
         hint = f"did you mean {eps:g}/255?" if eps <= 255 else "pass a fraction such as 8/255"
         raise UsageError(f"{flag} {eps:g} is larger than the whole range [0, 1]; {hint}")
-    if norm == "l0" and eps != int(eps):
+    if norm == "l0" and math.isfinite(eps) and eps != int(eps):
         raise UsageError(f"{flag} {eps:g} with norm l0 counts positions; pass a whole number, for example 100")
 
 

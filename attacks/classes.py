@@ -77,6 +77,15 @@ class ClassProblem(OnModel):
         gap = (outputs.gather(1, label) - outputs).scatter(1, label, float("inf"))
         return -gap if self._targeted else gap
 
+    def exits(self, outputs: Tensor) -> Tensor:
+        """The margin to each other class (B,K), or with a target what the target's logit lacks (B,1)."""
+        margins = self.margins(outputs)
+        return margins.amax(1, keepdim=True) if self._targeted else margins
+
+    def raising(self, objective: str) -> Self:
+        """The problem with another objective."""
+        return self._with(_objective=CLASS_OBJECTIVES[objective].load())
+
     def select(self, index: Tensor) -> Self:
         """The problem for some of the samples."""
         return self._rows(index, "_labels", "_truth")

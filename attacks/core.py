@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Literal, TypedDict, get_args
 
+import torch
 from torch import Tensor
 
 from rgbdsod.attacks.budget import Threat
-from rgbdsod.attacks.engine import Engine, Evaluation
+from rgbdsod.attacks.engine import Engine, Evaluation, Knowledge
 from rgbdsod.attacks.norms import Ball
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.quantise import quantise
@@ -19,6 +20,8 @@ from rgbdsod.types import Callback, Inputs
 
 Keep = Literal["best", "last", "unseen"]
 """What a restart returns: the best point it looked at, the one it ended on, or that without a look at it."""
+
+_PAUSE = 10  # steps between two looks at who is done, each of which makes a device wait
 
 Start = Callable[[Ball, Streams], Tensor]
 """Where a restart begins in a ball."""
@@ -75,6 +78,8 @@ def perturb(
     sample_ids: Sequence[str] | None = None,
     callback: Callback | None = None,
     precision: str = "float32",
+    knowledge: Knowledge = "white",
+    stop: bool = False,
 ) -> Result:
     """Raise a problem's loss within the budgets, each sample for itself.
 
@@ -97,43 +102,86 @@ def perturb(
             without the forward pass that looks at it, for training, where the next step does; its loss is NaN.
         attack: the attack's name, on which the random numbers depend.
         seed, sample_ids, callback, precision: see `Common`.
+        knowledge: what the attack may see of the model; asking for more is an error.
+        stop: a sample that is fooled is done: it keeps the point that fooled, and leaves the batch when it is next
+            looked whom to go on with (after every step on a CPU, every 10 on a device).
 
     Raises:
-        UsageError: inputs, threat or settings do not fit the problem; no gradient reaches an attacked input.
+        UsageError: inputs, threat or settings do not fit the problem; a radius is infinite; no gradient reaches an
+            attacked input.
         WeightsError: the model returned NaN.
     """
     _check(steps, restarts, start, keep)
     with Engine.open(
-        problem, inputs, threat, attack=attack, seed=seed, sample_ids=sample_ids, precision=precision
+        problem,
+        inputs,
+        threat,
+        attack=attack,
+        seed=seed,
+        sample_ids=sample_ids,
+        precision=precision,
+        knowledge=knowledge,
     ) as engine:
+        _check_radii(engine, attack)
         steps = steps if engine.balls else 0
         sizes = step_sizes(step_size, engine.balls, steps)
-        tracker = Tracker(restarts * (steps + (keep != "unseen")), callback)
+        tracker = Tracker(restarts * (steps + (keep != "unseen")), callback, decisive=stop)
         for restart in range(restarts):
             points = {name: start(ball, engine.streams(restart, name)) for name, ball in engine.balls.items()}
             tracker.begin()
-            points = _climb(engine, tracker, points, rule(engine.balls, sizes, steps), estimate, steps, keep)
-            if keep == "unseen":
-                tracker.adopt(points)
-            else:
-                evaluation = engine.evaluate(points)
-                tracker.offer(points, evaluation)
-                tracker.note(evaluation)
+            walk = Walk(engine, tracker, rule(engine.balls, sizes, steps), points)
+            if stop and restart:
+                walk.leave()
+            walk.climb(estimate, steps, keep, stop=stop)
         return conclude(engine, tracker, inputs, steps)
 
 
-def _climb(
-    engine: Engine, tracker: Tracker, points: dict[str, Tensor], path: Rule, estimate: Estimate, steps: int, keep: Keep
-) -> dict[str, Tensor]:
-    """One restart's steps; returns where they end."""
-    for step in range(steps):
-        at = path.look(points)
-        evaluation = estimate(engine, at, step / steps)
-        if keep == "best" and at is points and evaluation.faithful:
-            tracker.offer(points, evaluation)
-        points = path.step(points, evaluation)
-        tracker.note(evaluation)
-    return points
+class Walk:
+    """One restart at work, for the samples that still stand.
+
+    Args:
+        engine: what it runs on.
+        tracker: told of every point.
+        path: makes the steps.
+        points: where it begins.
+    """
+
+    def __init__(self, engine: Engine, tracker: Tracker, path: Rule, points: dict[str, Tensor]) -> None:
+        self._engine, self._tracker, self._path, self._points = engine, tracker, path, points
+        self._left = len(engine)
+
+    def climb(self, estimate: Estimate, steps: int, keep: Keep, *, stop: bool) -> None:
+        """All steps, and a last look."""
+        pause = 1 if next(iter(self._points.values()), torch.empty(0)).is_cpu else _PAUSE
+        for step in range(steps):
+            if stop and step and step % pause == 0:
+                self.leave()
+            if not self._left:
+                return
+            at = self._path.look(self._points)
+            evaluation = estimate(self._engine, at, step / steps)
+            if keep == "best" and at is self._points and evaluation.faithful:
+                self._tracker.offer(self._points, evaluation)
+            self._points = self._path.step(self._points, evaluation)
+            self._tracker.note(evaluation)
+        if keep == "unseen":
+            self._tracker.adopt(self._points)
+        elif self._left:
+            evaluation = self._engine.evaluate(self._points)
+            self._tracker.offer(self._points, evaluation)
+            self._tracker.note(evaluation)
+
+    def leave(self) -> None:
+        """Samples that are fooled leave the batch."""
+        index = self._tracker.standing().nonzero().flatten()
+        if len(index) in (0, self._left):
+            self._left = len(index)
+            return
+        self._left = len(index)
+        self._tracker.narrow(index)
+        self._engine = self._engine.part(index)
+        self._points = {name: point[index] for name, point in self._points.items()}
+        self._path.select(index, self._engine.balls)
 
 
 def conclude(engine: Engine, tracker: Tracker, inputs: Inputs, steps: int) -> Result:
@@ -168,6 +216,14 @@ def conclude(engine: Engine, tracker: Tracker, inputs: Inputs, steps: int) -> Re
         steps=steps,
         trace=trace,
     )
+
+
+def _check_radii(engine: Engine, attack: str) -> None:
+    for name, ball in engine.balls.items():
+        if not bool(torch.isfinite(ball.radius).all()):
+            raise UsageError(
+                f'attack "{attack}" needs a finite radius for {name}; pass --eps, or use one such as deepfool'
+            )
 
 
 def _check(steps: int, restarts: int, start: Start, keep: Keep) -> None:

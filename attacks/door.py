@@ -47,6 +47,17 @@ def check_modality(names: Sequence[str] | Mapping[str, object], inputs: Sequence
             raise UsageError(f"--modality {name}: {model} has inputs {', '.join(inputs)}")
 
 
+def check_norms(attack: str, threat: Threat, norms: Sequence[str]) -> None:
+    """Refuse a norm in which an attack is not defined.
+
+    Raises:
+        UsageError: so.
+    """
+    for name, budget in threat.items():
+        if budget.norm not in norms:
+            raise UsageError(f'attack "{attack}" takes --norm {", ".join(norms)}, not {budget.norm} (for {name})')
+
+
 def check_range(name: str, value: Tensor) -> None:
     """Refuse what is not a batch of floats in [0, 1].
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -19,6 +19,9 @@ from rgbdsod.errors import UsageError, WeightsError
 from rgbdsod.types import Inputs
 
 PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+Knowledge = Literal["white", "score", "decision"]
+"""What an attack may see of the model: gradients too, outputs, or only whether its aim is reached."""
+
 _FLOAT16_SCALE = 2.0**10  # lifts float16 gradients of confident samples above the smallest number
 
 
@@ -73,6 +76,7 @@ class Engine:
         seed: int,
         sample_ids: Sequence[str] | None,
         precision: str,
+        knowledge: Knowledge = "white",
     ) -> None:
         if precision not in PRECISIONS:
             raise UsageError(f'no precision "{precision}"; precisions are {", ".join(PRECISIONS)}')
@@ -84,7 +88,7 @@ class Engine:
         self._ids = check_ids(sample_ids, samples)
         self._tally = Tally(torch.arange(samples))
         self._tallies = [self._tally]
-        self._attack, self._seed = attack, seed
+        self._attack, self._seed, self._knowledge = attack, seed, knowledge
         self._whole = problem
         self._fixed = {name: value for name, value in full.items() if name not in attacked}
         self._half, self._device = PRECISIONS[precision], next(iter(full.values())).device.type
@@ -102,6 +106,7 @@ class Engine:
         seed: int = 0,
         sample_ids: Sequence[str] | None = None,
         precision: str = "float32",
+        knowledge: Knowledge = "white",
     ) -> Iterator["Engine"]:
         """An engine for one attack; flags of all modules are put back when it closes.
 
@@ -113,12 +118,25 @@ class Engine:
             seed: the run's seed.
             sample_ids: one id per sample; random numbers depend on it. None: places in the batch.
             precision: "float32", or what the network runs in under autocast: "bfloat16", "float16".
+            knowledge: what the attack may see; asking for more is an error.
 
         Raises:
             UsageError: inputs or threat do not fit the problem.
         """
         with torch.inference_mode(False), frozen(*problem.modules):
-            yield cls(problem, inputs, threat, attack=attack, seed=seed, sample_ids=sample_ids, precision=precision)
+            yield cls(
+                problem,
+                inputs,
+                threat,
+                attack=attack,
+                seed=seed,
+                sample_ids=sample_ids,
+                precision=precision,
+                knowledge=knowledge,
+            )
+
+    def __len__(self) -> int:
+        return len(self._ids)
 
     def streams(self, restart: int, name: str) -> Streams:
         """Random numbers of one restart for one input."""
@@ -164,8 +182,9 @@ class Engine:
             again: keep the graph for a further call.
 
         Raises:
-            UsageError: no gradient arrives.
+            UsageError: no gradient arrives, or the attack said that it needs none.
         """
+        self._demand("white")
         self._tally.backward += 1
         scale = _FLOAT16_SCALE if self._half is torch.float16 else 1.0
         if not loss.requires_grad:
@@ -186,8 +205,14 @@ class Engine:
     @torch.no_grad()
     def evaluate(self, points: Inputs, progress: float = 1.0) -> Evaluation:
         """One forward pass."""
+        self._demand("score")
         outputs = self.forward(points)
         return self._evaluation(outputs, self._loss(outputs, progress), {})
+
+    @torch.no_grad()
+    def decide(self, points: Inputs) -> Tensor:
+        """Whether points fool, bool (B,): one forward pass, of which nothing else is seen."""
+        return self._fooled(self.forward(points))
 
     def gradient(self, points: Inputs, progress: float = 0.0) -> Evaluation:
         """One forward and one backward pass to the attacked inputs."""
@@ -221,6 +246,15 @@ class Engine:
             raise WeightsError(
                 f"{self.problem.name} gave a loss that is not finite at step {step} of restart {restart + 1} "
                 f'for sample "{self._ids[sample]}"; check its weights, or try --dtype float32'
+            )
+
+    def _demand(self, needed: Knowledge) -> None:
+        """Refuse to show more than the attack said that it would see."""
+        levels = ("decision", "score", "white")
+        if levels.index(self._knowledge) < levels.index(needed):
+            what = "gradients" if needed == "white" else "scores"
+            raise UsageError(
+                f'attack "{self._attack}" asked for {what}, but it is one that sees {self._knowledge}s only'
             )
 
     @torch.no_grad()

@@ -9,6 +9,7 @@ from rgbdsod.attacks.partial import Forward, OnModel, staged, whole
 from rgbdsod.attacks.pixels import Pixels, Reference
 from rgbdsod.attacks.success import parse_success
 from rgbdsod.attacks.table import MAP_OBJECTIVES
+from rgbdsod.attacks.turning import turning_point
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs, MapModel
 
@@ -99,6 +100,20 @@ class MapProblem(OnModel):
     def margins(self, outputs: Tensor) -> Tensor:
         """Each pixel's signed logit (B, H*W): positive while it shows the truth (or does not yet show the target)."""
         return self._signed(self._beside(self._aim, outputs).margin.flatten(1))
+
+    def exits(self, outputs: Tensor) -> Tensor:
+        """One: what the pixels lack that the success rule still needs, (B,1)."""
+        beside = self._beside(self._aim if self._success.on_target else self._truth, outputs)
+        toward, weight, need = self._success.stakes(beside)
+        if self._toward and not self._success.on_target:  # pixels that the goal does not move cannot help
+            weight = weight * (self._aim.positive != self._truth.positive).flatten(1).to(weight)
+        margin = -beside.margin if toward else beside.margin
+        return turning_point(margin.flatten(1), weight, need)[:, None]
+
+    def raising(self, objective: str) -> Self:
+        """The problem with another objective."""
+        row = MAP_OBJECTIVES[objective]
+        return self._with(_objective=row.load(), _ranking=MAP_OBJECTIVES[row.track].load() if row.track else None)
 
     def select(self, index: Tensor) -> Self:
         """The problem for some of the samples."""

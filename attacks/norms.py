@@ -193,7 +193,7 @@ class L0(Ball):
 
     def __init__(self, clean: Tensor, budget: Budget) -> None:
         super().__init__(clean, budget)
-        self._most = int(self.radius.max())
+        self._most = int(self.radius.max().clamp(max=clean[0].numel()))
         self._per_pixel = budget.unit == "pixel"
 
     @property

@@ -119,6 +119,14 @@ class OnModel:
         """What is held still during an attack."""
         return self._model.modules
 
+    def exits(self, outputs: Any) -> Tensor:
+        """The ways out; each kind of problem has its own."""
+        raise NotImplementedError
+
+    def gap(self, outputs: Any) -> Tensor:
+        """What is missing to the nearest way out, (B,)."""
+        return self.exits(outputs).amin(1)
+
     def given(self, fixed: Inputs) -> Self:
         """The problem with some inputs filled in; what depends on these alone is computed once, here."""
         return self._with(_model=self._model.given(fixed))

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+_TINY = 1e-12
+
 
 class Reference(NamedTuple):
     """A map to move away from or towards, with what each step would otherwise derive from it again.
@@ -75,6 +77,12 @@ class Pixels:
     def unturned(self) -> Tensor:
         """Where the attack has work left, bool."""
         return self.margin <= 0 if self.toward else self.margin > 0
+
+    @property
+    def two_sided(self) -> Tensor:
+        """Whether the reference shows both object and background, bool (B,)."""
+        object_, whole = self.count(self.reference.positive), self.count(torch.ones_like(self.reference.positive))
+        return (object_ > 0) & (object_ < whole)
 
     @cached_property
     def probability(self) -> Tensor:
@@ -167,3 +175,22 @@ def masked_margin(pixels: Pixels) -> Tensor:
     Source: Croce et al., arXiv 2306.12941, section 3.
     """
     return -pixels.mean(pixels.margin * pixels.unturned)
+
+
+def dlr_threshold(pixels: Pixels) -> Tensor:
+    """Minus the mean signed logit, over the logits' root mean square: blind to a positive scaling of the logits.
+
+    The dense counterpart of the difference of logits ratio, for measures that cut the map at 0.5.
+    """
+    return -pixels.mean(pixels.margin) / pixels.mean(pixels.logits.square()).clamp_min(_TINY).sqrt()
+
+
+def dlr_rank(pixels: Pixels) -> Tensor:
+    """The same of logits without their mean: blind to a shift as well, for measures that stretch each map to [0, 1].
+
+    Where the reference has no object or nothing else, no shift can be told from an attack, and the mean stays.
+    """
+    mean = torch.where(pixels.two_sided, pixels.mean(pixels.logits), 0.0)
+    centred = pixels.logits - mean.view(-1, 1, 1, 1)
+    spread = pixels.mean(centred.square()).clamp_min(_TINY).sqrt()
+    return -pixels.mean(pixels.reference.sign * centred) / spread

@@ -50,6 +50,18 @@ class Problem(Protocol):
         """Signed distances (B, K) of the K decisions from their turning points; positive while a decision holds."""
         ...
 
+    def exits(self, outputs: Any) -> Tensor:
+        """The ways out (B, E): differentiable, each positive while it is closed; one at or below 0 is success."""
+        ...
+
+    def gap(self, outputs: Any) -> Tensor:
+        """What is missing to the nearest way out, (B,): positive while the attack has not reached its aim."""
+        ...
+
+    def raising(self, objective: str) -> Self:
+        """The same problem with another objective, by name."""
+        ...
+
     def given(self, fixed: Inputs) -> Self:
         """The same problem with some inputs filled in; what depends on these alone is computed once, here."""
         ...

@@ -31,6 +31,10 @@ class Streams:
     def __init__(self, seed: int, sample_ids: Sequence[str], *labels: object) -> None:
         self._streams = [stream(seed, sample, *labels) for sample in sample_ids]
 
+    def select(self, index: Tensor) -> None:
+        """Go on with some of the samples only."""
+        self._streams = [self._streams[row] for row in index.tolist()]
+
     def uniform(self, like: Tensor) -> Tensor:
         """Uniform in [0, 1), of the shape (B, ...), type and device of `like`."""
         return self._draw(torch.rand, like)

@@ -27,6 +27,36 @@ def mae(pixels: Pixels) -> Tensor:
     return pixels.mean((pixels.probability - pixels.reference.soft).abs())
 
 
+def rank(pixels: Pixels) -> Tensor:
+    """The background's mean logit minus the object's, over the spread of both: a smooth stand-in for minus the AUC.
+
+    Blind to a shift and a positive scaling of the logits. A side that the reference has not counts as a logit of 0.
+    """
+    means, variances = [], []
+    for side in (~pixels.reference.positive, pixels.reference.positive):
+        weight = side.to(pixels.logits)
+        count = pixels.total(weight).clamp_min(1)
+        mean = pixels.total(weight * pixels.logits) / count
+        off = weight * (pixels.logits - mean.view(-1, 1, 1, 1))
+        means.append(mean)
+        variances.append(pixels.total(off.square()) / count)
+    return (means[0] - means[1]) / (variances[0] + variances[1]).clamp_min(_TINY).sqrt()
+
+
+def alignment(pixels: Pixels) -> Tensor:
+    """Minus the E-measure of the soft map: how the pixels deviate from their mean, against how the binary reference does.
+
+    Source: Fan et al., "Enhanced-alignment Measure for Binary Foreground Map Evaluation", arXiv 1805.10421, equations
+    2 to 5.
+    """
+    p, g = pixels.probability, pixels.reference.positive.to(pixels.logits)
+    mean_p, mean_g = pixels.mean(p), pixels.mean(g)
+    off_p, off_g = p - mean_p.view(-1, 1, 1, 1), g - mean_g.view(-1, 1, 1, 1)
+    agreement = 2 * off_p * off_g / (off_p.square() + off_g.square()).clamp_min(_TINY)
+    score = pixels.mean((1 + agreement).square()) / 4
+    return -torch.where(mean_g == 0, 1 - mean_p, torch.where(mean_g == 1, mean_p, score))
+
+
 def structure(pixels: Pixels) -> Tensor:
     """Minus the S-measure of the soft map: half object similarity, half regional similarity.
 

@@ -19,6 +19,9 @@ class Result:
         backward: backward passes spent on each sample, int64 (B,) on the CPU.
         steps: steps of one restart.
         trace: the tracked value at every point looked at, (restarts, points, B).
+        distance: of the returned point in the budgets' norm, (B,), for attacks that look for the smallest change (with
+            several inputs see `rgbdsod.attacks.space.Space`); infinite where they found none, and the input came back
+            clean. None for all other attacks.
     """
 
     inputs: dict[str, Tensor]
@@ -29,6 +32,7 @@ class Result:
     backward: Tensor
     steps: int
     trace: Tensor
+    distance: Tensor | None = None
 
     @property
     def queries(self) -> Tensor:

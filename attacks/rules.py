@@ -26,6 +26,10 @@ class Rule(Protocol):
         """The next points, inside their balls."""
         ...
 
+    def select(self, index: Tensor, balls: Mapping[str, Ball]) -> None:
+        """Go on with some of the samples, whose balls these are."""
+        ...
+
 
 MakeRule = Callable[[Mapping[str, Ball], Mapping[str, Tensor], int], Rule]
 """(balls, step sizes, steps) -> a fresh rule for one restart."""
@@ -53,6 +57,11 @@ class Ascent:
     def step(self, points: dict[str, Tensor], evaluation: Evaluation) -> dict[str, Tensor]:
         """Up the gradient."""
         return self.move(points, evaluation.gradients)
+
+    def select(self, index: Tensor, balls: Mapping[str, Ball]) -> None:
+        """Go on with some of the samples."""
+        self._balls = balls
+        self._sizes = {name: rows(size, index) for name, size in self._sizes.items()}
 
     def move(self, points: Inputs, ways: Inputs) -> dict[str, Tensor]:
         """A step along each input's own direction, projected."""
@@ -99,6 +108,16 @@ class Momentum(Ascent):
             fresh = {name: torch.add(value, self._memory[name], alpha=self._decay) for name, value in fresh.items()}
         self._memory = fresh
         return self.move(points, fresh)
+
+    def select(self, index: Tensor, balls: Mapping[str, Ball]) -> None:
+        """Go on with some of the samples, and what is remembered of them."""
+        super().select(index, balls)
+        self._memory = {name: value[index] for name, value in self._memory.items()}
+
+
+def rows(value: Tensor, index: Tensor) -> Tensor:
+    """The rows of a value per sample; a value for all samples as it is."""
+    return value[index] if value.ndim > 0 and value.shape[0] > 1 else value
 
 
 def normalised(gradients: Inputs, *, joint: bool = False) -> dict[str, Tensor]:

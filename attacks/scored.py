@@ -1,10 +1,12 @@
 """The problem of anything that gives one number per sample."""
 
 from collections.abc import Callable
+from typing import Self
 
 from torch import Tensor, nn
 
 from rgbdsod.attacks.partial import OnModel, whole
+from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 
 
@@ -58,6 +60,14 @@ class ScoreProblem(OnModel):
         """What is missing to the threshold, (B,1)."""
         return (self._threshold - outputs)[:, None]
 
-    def select(self, index: Tensor) -> "ScoreProblem":
+    def exits(self, outputs: Tensor) -> Tensor:
+        """What is missing to the threshold, (B,1)."""
+        return self.margins(outputs)
+
+    def raising(self, objective: str) -> Self:
+        """Refused: a score is its own objective."""
+        raise UsageError(f'{self.name} gives one score per sample, which cannot be raised by objective "{objective}"')
+
+    def select(self, index: Tensor) -> Self:
         """The problem for some of the samples."""
         return self._rows(index)

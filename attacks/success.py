@@ -54,6 +54,31 @@ class Success:
         """Whether the rule holds, bool (B,)."""
         return _RELATIONS[self.relation](_MEASURES[self.measure](pixels), self.threshold)
 
+    @torch.no_grad()
+    def stakes(self, pixels: Pixels) -> tuple[bool, Tensor, Tensor]:
+        """What would make the rule hold.
+
+        Args:
+            pixels: the prediction beside the map that the rule measures it against.
+
+        Returns:
+            Whether pixels must turn to that map rather than away from it; how much each that does counts, (B,N); and
+            the sum at which the rule holds, (B,). A mean absolute error counts like the share of wrong pixels.
+        """
+        inside = pixels.reference.positive.flatten(1).to(pixels.logits)
+        counts = torch.ones_like(inside) if pixels.valid is None else pixels.valid.flatten(1).to(inside)
+        lower = self.relation.startswith("<")
+        toward = lower != (self.measure == "iou")
+        if self.measure == "iou":
+            # a missing object pixel and b false ones leave an IoU of (G - a) / (G + b)
+            weight = counts * torch.where(inside > 0, 1.0, self.threshold)
+            need = (1 - self.threshold) * (counts * inside).sum(1)
+        else:
+            weight, need = counts, self.threshold * counts.sum(1)
+        # a strict relation asks for a little more: less than any pixel's weight, more than rounding
+        strict = 0.0 if self.relation.endswith("=") else torch.where(need > 0, 1e-4, 0.0)
+        return toward, weight, (weight.sum(1) - need if toward else need) + strict
+
 
 def parse_success(text: str) -> Success:
     """A rule from its text: "iou<0.5", "flipped>=0.99", "target-iou>=0.5".

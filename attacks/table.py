@@ -93,11 +93,27 @@ MAP_OBJECTIVES = Table(
             "minus the signed logit of the pixels still to turn",
             "2306.12941",
         ),
+        ObjectiveRow(
+            "dlr-threshold",
+            f"{_PIXELS}:dlr_threshold",
+            "minus the mean signed logit over the logits' size: blind to scale",
+            "2003.01690",
+        ),
+        ObjectiveRow(
+            "dlr-rank",
+            f"{_PIXELS}:dlr_rank",
+            "the same without the logits' mean: blind to scale and shift, for maps that are stretched",
+            "2003.01690",
+        ),
+        ObjectiveRow(
+            "rank", f"{_REGIONS}:rank", "background logits above object logits, over their spread: an AUC surrogate"
+        ),
         ObjectiveRow("soft-iou", f"{_REGIONS}:soft_iou", "one minus the soft intersection over union"),
         ObjectiveRow("soft-f", f"{_REGIONS}:soft_f", "one minus the soft F-measure, beta^2 = 0.3"),
         ObjectiveRow("mae", f"{_REGIONS}:mae", "mean absolute error"),
         _STRUCTURE,
         replace(_STRUCTURE, name="s-measure", summary="the same as structure"),
+        ObjectiveRow("e-measure", f"{_REGIONS}:alignment", "minus the E-measure", "1805.10421"),
     ],
 )
 

@@ -15,21 +15,28 @@ class Tracker:
     Args:
         total: how many points will be looked at.
         callback: told after each.
+        decisive: a point that fools is better than any that does not, whatever their values.
     """
 
-    def __init__(self, total: int = 0, callback: Callback | None = None) -> None:
+    def __init__(self, total: int = 0, callback: Callback | None = None, *, decisive: bool = False) -> None:
+        self._decisive = decisive
         self._done, self._total, self._callback = 0, total, callback
         self._points: dict[str, Tensor] = {}
         self._best: Evaluation | None = None
         self._trace: list[list[Tensor]] = []
+        self._rows: Tensor | None = None  # of the samples that still stand; None: all
 
     def begin(self) -> None:
-        """A new restart."""
+        """A new restart, of all samples."""
         self._trace.append([])
+        self._rows = None
 
     def note(self, evaluation: Evaluation) -> None:
-        """Write a value into the trace, and report that a look is done."""
-        self._trace[-1].append(evaluation.value)
+        """Write a value into the trace, and report that a look is done. Samples that left keep their last value."""
+        value = evaluation.value
+        if self._rows is not None:
+            value = self._trace[-1][-1].index_copy(0, self._rows, value)
+        self._trace[-1].append(value)
         self._done += 1
         if self._callback is not None:
             self._callback(self._done, self._total)
@@ -39,12 +46,29 @@ class Tracker:
         if self._best is None:
             self._take(points, evaluation)
             return
-        better = evaluation.value > self._best.value
+        if self._rows is not None:
+            self._scatter(points, evaluation, self._rows, self._best)
+            return
+        better = self._better(evaluation, self._best)
         agreed = _agreed(better)
         if agreed is None:
             self._mix(points, evaluation, better, self._best)
         elif agreed:
             self._take(points, evaluation)
+
+    def standing(self) -> Tensor:
+        """Which of the samples that still stand are not fooled by their best point, bool, in their order."""
+        _, best = self.best()
+        fooled = best.judge()
+        return ~(fooled if self._rows is None else fooled[self._rows])
+
+    def narrow(self, index: Tensor) -> None:
+        """From now on only some of the samples are looked at.
+
+        Args:
+            index: of them, along those that stood until now.
+        """
+        self._rows = index if self._rows is None else self._rows[index]
 
     def adopt(self, points: Inputs) -> None:
         """Take points that nobody has looked at: their values are NaN."""
@@ -64,7 +88,8 @@ class Tracker:
 
     def trace(self) -> Tensor:
         """All values, (restarts, points, B)."""
-        return torch.stack([torch.stack(values) for values in self._trace])
+        longest = max(len(values) for values in self._trace)
+        return torch.stack([torch.stack(values + [values[-1]] * (longest - len(values))) for values in self._trace])
 
     def _take(self, points: Inputs, evaluation: Evaluation) -> None:
         """All of these points, without their gradients."""
@@ -73,10 +98,33 @@ class Tracker:
     def _mix(self, points: Inputs, evaluation: Evaluation, better: Tensor, best: Evaluation) -> None:
         """These points for the samples that are better with them."""
         for name, point in points.items():
-            wide = better.view(-1, *[1] * (point.ndim - 1))
-            self._points[name] = torch.where(wide, point, self._points[name])
+            self._points[name] = torch.where(_wide(better, point), point, self._points[name])
         fooled = torch.where(better, evaluation.judge(), best.judge())
         self._best = Evaluation(torch.where(better, evaluation.value, best.value), lambda: fooled)
+
+    def _scatter(self, points: Inputs, evaluation: Evaluation, rows: Tensor, best: Evaluation) -> None:
+        """The same for the samples that still stand."""
+        verdict = best.judge()
+        old = Evaluation(best.value[rows], lambda: verdict[rows])
+        better = self._better(evaluation, old)
+        for name, point in points.items():
+            kept = torch.where(_wide(better, point), point, self._points[name][rows])
+            self._points[name] = self._points[name].index_copy(0, rows, kept)
+        fooled = verdict.index_copy(0, rows, torch.where(better, evaluation.judge(), verdict[rows]))
+        value = best.value.index_copy(0, rows, torch.where(better, evaluation.value, old.value))
+        self._best = Evaluation(value, lambda: fooled)
+
+    def _better(self, new: Evaluation, old: Evaluation) -> Tensor:
+        higher = new.value > old.value
+        if not self._decisive:
+            return higher
+        fooled, had = new.judge(), old.judge()
+        return (fooled & ~had) | ((fooled == had) & higher)
+
+
+def _wide(flags: Tensor, like: Tensor) -> Tensor:
+    """Flags per sample in a shape that broadcasts to that of an input."""
+    return flags.view(-1, *[1] * (like.ndim - 1))
 
 
 def _agreed(flags: Tensor) -> bool | None:

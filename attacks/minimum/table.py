@@ -2,4 +2,18 @@
 
 from rgbdsod.attacks.rows import AttackRow
 
-ROWS: list[AttackRow] = []
+_HERE = "rgbdsod.attacks.minimum"
+
+ROWS = [
+    AttackRow(
+        "ddn",
+        f"{_HERE}.ddn:ddn",
+        "the direction from the gradient, a radius that shrinks while the sample is fooled",
+        "Rony et al., Decoupling direction and norm, 2018",
+        "1811.09600",
+        "(T+1) forwards, 1 more to verify,, T backwards",
+        norms=("l2",),
+        aim="nearest",
+        ranges={"start_radius": "above 0", "decay": "above 0, below 1"},
+    ),
+]

@@ -30,7 +30,10 @@ def says(text: str, kind: type[Exception] = UsageError):
         ({"eps": 300}, "--eps 300 is larger than the whole range [0, 1]; pass a fraction such as 8/255"),
         ({"eps": -0.1}, "--eps -0.1 is not a radius; pass 0 or more, for example 8/255"),
         ({"eps": float("nan")}, "--eps nan is not a radius; pass 0 or more, for example 8/255"),
-        ({"eps": float("inf"), "norm": "l2"}, "--eps inf is not a radius; pass 0 or more, for example 8/255"),
+        (
+            {"eps": float("inf")},
+            "--eps inf is larger than the whole range [0, 1]; pass a fraction such as 8/255",
+        ),
         ({"norm": "l3"}, 'no norm "l3"; norms are linf, l2, l1, l0'),
         ({"norm": "l0", "eps": 0.1}, "--eps 0.1 with norm l0 counts positions; pass a whole number, for example 100"),
         ({"norm": "l0", "eps": 4, "unit": "byte"}, 'no unit "byte" for l0; pass "pixel" or "value"'),

@@ -3,9 +3,12 @@
 import pytest
 import torch
 from attacks_problems import SHAPES, gains, middle, weights
+from attacks_registry import budgets, case
 
 from rgbdsod.attacks import ATTACKS, Budget, fgsm, ifgsm, mifgsm, noise, pgd, rfgsm
 from rgbdsod.attacks.measure import audit
+from rgbdsod.attacks.rows import NORMS
+from rgbdsod.errors import UsageError
 
 SAMPLES = 3
 RADII = {
@@ -83,8 +86,10 @@ def test_exact_l2_projection_is_never_worse_near_the_box():
     assert (exact > quick + 1e-3).any()
 
 
-@pytest.mark.parametrize("norm", RADII)
-@pytest.mark.parametrize("row", list(ATTACKS), ids=lambda row: row.name)
+PAIRS = [(row, norm) for row in ATTACKS if row.outputs == "any" for norm in row.norms]
+
+
+@pytest.mark.parametrize(("row", "norm"), PAIRS, ids=lambda part: getattr(part, "name", part))
 def test_every_attack_with_every_norm(row, norm):
     """Inside the budget, the attacked input changed, the other bit-identical, and better than doing nothing."""
     w, inputs = weights(SAMPLES, torch.float32), middle(SAMPLES, torch.float32)
@@ -96,6 +101,25 @@ def test_every_attack_with_every_norm(row, norm):
     assert result.inputs["depth"].dtype == torch.float32
     if row.knowledge == "white":
         assert (result.loss > 0).all()
+
+
+@pytest.mark.parametrize("row", list(ATTACKS), ids=lambda row: row.name)
+def test_a_norm_in_which_an_attack_is_not_defined(row):
+    problem, inputs = case(row)
+    for norm in set(NORMS) - set(row.norms):
+        with pytest.raises(UsageError, match=f"takes --norm {', '.join(row.norms)}, not {norm}"):
+            row.load()(problem, inputs, {"depth": Budget(norm, 1)})
+
+
+@pytest.mark.parametrize("row", list(ATTACKS), ids=lambda row: row.name)
+def test_masked_places_stay(row):
+    problem, inputs = case(row)
+    mask = torch.ones(1, 1, 16, 16)
+    mask[..., :5, :] = 0
+    result = row.load()(problem, inputs, budgets(row, mask=mask))
+    audit(result.inputs, inputs, budgets(row, mask=mask))
+    for name, value in inputs.items():
+        assert torch.equal(result.inputs[name][..., :5, :], value[..., :5, :])
 
 
 @pytest.mark.parametrize("norm", RADII)

@@ -52,6 +52,21 @@ class Saliency(nn.Module):
         return self.fuse({name: self.encode(name, inputs[name]) for name in self.inputs}, inputs["rgb"].shape[-2:])
 
 
+class Pair(nn.Module):
+    """RGB and depth, four classes."""
+
+    inputs = ("rgb", "depth")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(4, 8, 3, stride=2, padding=1)
+        self.score = nn.Linear(8 * 64, 4)
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        together = torch.cat([inputs["rgb"], inputs["depth"]], 1)
+        return 6 * self.score(silu(self.mix(4 * together - 2)).flatten(1))
+
+
 def filled(network: nn.Module, shared: Path) -> nn.Module:
     """The network with the reference data's deterministic weights, in float64."""
     spec = importlib.util.spec_from_file_location("fill", shared / "golden" / "fill.py")

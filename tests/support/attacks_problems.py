@@ -25,13 +25,20 @@ def middle(samples: int = 1, dtype: torch.dtype = torch.float64) -> dict[str, Te
     return {name: torch.full((samples, *shape), 0.5, dtype=dtype) for name, shape in SHAPES.items()}
 
 
-def gains(w: dict[str, Tensor]) -> ScoreProblem:
-    """What the linear model gains over grey inputs."""
+class gains(ScoreProblem):  # noqa: N801 - read as a function of its weights
+    """What a linear model gains over grey inputs; each sample has its own weights, which leave the batch with it."""
 
-    def score(inputs: dict[str, Tensor]) -> Tensor:
-        return sum(((inputs[name] - 0.5) * w[name]).flatten(1).sum(1) for name in w)
+    def __init__(self, w: dict[str, Tensor], threshold: float = 0.0) -> None:
+        super().__init__(self._score, threshold=threshold, inputs=tuple(w))
+        self._model = self._model._keeping({f"{name} weights": weight for name, weight in w.items()})
 
-    return ScoreProblem(score)
+    def select(self, index: Tensor) -> "gains":
+        return self._rows(index, "_threshold")  # a threshold may be one per sample
+
+    @staticmethod
+    def _score(inputs: dict[str, Tensor]) -> Tensor:
+        names = [name for name in inputs if not name.endswith(" weights")]
+        return sum(((inputs[name] - 0.5) * inputs[f"{name} weights"]).flatten(1).sum(1) for name in names)
 
 
 def scene(samples: int = 4, size: int = 16, seed: int = 0) -> tuple[dict[str, Tensor], Tensor]:
