@@ -1,0 +1,180 @@
+"""Inputs shrunk and padded at random, anew at each step: DI-FGSM."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self, Unpack
+
+import torch
+from torch import Tensor
+
+from rgbdsod.attacks.budget import Threat
+from rgbdsod.attacks.core import Common, Keep
+from rgbdsod.attacks.engine import Engine, Evaluation
+from rgbdsod.attacks.problem import Problem
+from rgbdsod.attacks.result import Result
+from rgbdsod.attacks.rules import StepSize
+from rgbdsod.attacks.transfer.climb import climb
+from rgbdsod.attacks.transfer.images import check_images
+from rgbdsod.attacks.transfer.in_turn import InTurn
+from rgbdsod.errors import UsageError
+from rgbdsod.types import Inputs
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """Where each sample's shrunk picture lies along one axis of its canvas, as shares of the axis.
+
+    Args:
+        side: the picture's length, (B,1).
+        start: what is free before it, (B,1).
+    """
+
+    side: Tensor
+    start: Tensor
+
+    @classmethod
+    def drawn(cls, canvas: int, smallest: float, moved: Tensor, size: Tensor, place: Tensor) -> Self:
+        """Whole numbers of pixels from numbers in [0, 1); the whole canvas for samples that are not moved."""
+        least = max(1, int(smallest * canvas))
+        side = (least + size * (canvas - least)).floor()
+        start = (place * (canvas - side + 1)).floor()
+        side, start = torch.where(moved, side, canvas), torch.where(moved, start, 0)
+        return cls(side[:, None] / canvas, start[:, None] / canvas)
+
+    def shrinking(self, count: int) -> Tensor:
+        """Weights (B,1,N,N) of a picture's values in each place of the canvas: bilinear, and 0 outside the picture."""
+        return _hats((self._centres(count) - self.start * count) / self.side - 0.5)
+
+    def restoring(self, count: int) -> Tensor:
+        """Weights (B,1,N,N) of a canvas's values in each place of the picture at full size."""
+        first = self.start * count
+        return _hats(torch.clamp(first + self._centres(count) * self.side - 0.5, first, first + self.side * count - 1))
+
+    def _centres(self, count: int) -> Tensor:
+        return torch.arange(count, device=self.side.device, dtype=self.side.dtype) + 0.5
+
+
+def _hats(places: Tensor) -> Tensor:
+    """Weights of the values at 0, 1, ..., N-1 for N fractional places (B,N); none for those a whole place outside."""
+    grid = torch.arange(places.shape[1], device=places.device, dtype=places.dtype)
+    return (1 - (places[:, None, :, None] - grid).abs()).clamp_min_(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Where the pictures of a batch lie on their canvases.
+
+    Resizing is the same in every column and in every row, so it is two matrix products; their gradient is the same on
+    every run, which that of a scattered sampling on a GPU is not.
+    """
+
+    rows: Span
+    columns: Span
+
+    def shrink(self, picture: Tensor) -> Tensor:
+        """The pictures (B,C,H,W) at their places, 0 around them."""
+        return self.rows.shrinking(picture.shape[2]) @ picture @ self.columns.shrinking(picture.shape[3]).mT
+
+    def restore(self, outputs: Any) -> Any:
+        """What maps (B,C,h,w) show of the pictures, at full size; outputs of other kinds as they are."""
+        if not isinstance(outputs, Tensor) or outputs.ndim != 4:
+            return outputs
+        rows, columns = self.rows.restoring(outputs.shape[2]), self.columns.restoring(outputs.shape[3])
+        return rows.to(outputs) @ outputs @ columns.to(outputs).mT
+
+
+class Diverse:
+    """Estimates at shrunk and padded inputs: all inputs of a sample alike, and all its copies, anew at each step.
+
+    Maps are brought back to the whole picture before they are compared with anything, so that they meet their masks.
+
+    Args:
+        chance: how often a sample is shrunk, 0 to 1.
+        smallest: the smallest side, as a share of the picture's.
+        steps: of the attack; all random numbers are drawn at once, since each draw makes a GPU wait.
+
+    Raises:
+        UsageError: a chance or a share outside its range.
+    """
+
+    def __init__(self, chance: float, smallest: float, steps: int) -> None:
+        if not 0 <= chance <= 1:
+            raise UsageError(f"--diversity {chance:g} is no chance; pass 0 (never) to 1 (always)")
+        if not 0 < smallest <= 1:
+            raise UsageError(f"--smallest {smallest:g} is no share of a side; pass a number above 0, up to 1")
+        self._chance, self._smallest, self._steps = chance, smallest, steps
+        self._draws: dict[Engine, Tensor] = {}
+
+    def __call__(self, engine: Engine, points: Inputs, progress: float) -> Evaluation:
+        """One pass at shrunk points; the gradients are those of the points themselves."""
+        check_images(points, "input diversity")
+        frame = self._frame(engine, next(iter(points.values())), round(progress * self._steps))
+        with torch.enable_grad():
+            leaves = {name: value.detach().requires_grad_() for name, value in points.items()}
+            outputs = frame.restore(engine.forward({name: frame.shrink(value) for name, value in leaves.items()}))
+            loss = engine.problem.loss(outputs, progress)
+            gradients = engine.pull(loss, leaves)
+        seen = outputs.detach() if isinstance(outputs, Tensor) else outputs
+        value = engine.problem.track(seen)
+        value = loss.detach() if value is None else value
+        return Evaluation(value, partial(engine.problem.fooled, seen), gradients, faithful=False)
+
+    def _frame(self, engine: Engine, picture: Tensor, step: int) -> Frame:
+        """Where one step's pictures lie; copies of a sample draw from streams of one name, hence the same numbers."""
+        if engine not in self._draws:
+            like = picture.new_empty(len(picture), self._steps, 4)
+            self._draws[engine] = engine.streams(0, "diversity").uniform(like)
+        chance, size, top, left = self._draws[engine][:, step].unbind(1)
+        moved = chance < self._chance
+        height, width = picture.shape[-2:]
+        return Frame(
+            Span.drawn(height, self._smallest, moved, size, top), Span.drawn(width, self._smallest, moved, size, left)
+        )
+
+
+def difgsm(
+    problem: Problem,
+    inputs: Inputs,
+    threat: Threat,
+    *,
+    steps: int = 10,
+    step_size: StepSize = None,
+    decay: float = 1.0,
+    diversity: float = 0.5,
+    smallest: float = 0.9,
+    keep: Keep = "last",
+    **common: Unpack[Common],
+) -> Result:
+    """Accumulated gradients at inputs that are shrunk and padded at random.
+
+    Args:
+        problem: what is attacked; its attacked inputs are images.
+        inputs: all inputs (B, ...) in [0, 1].
+        threat: budgets by input.
+        steps: how many.
+        step_size: None: the radius over the number of steps.
+        decay: what is kept of the accumulated gradient at each step.
+        diversity: how often a sample is shrunk at a step, 0 to 1.
+        smallest: the smallest side, as a share of the picture's.
+        keep: the "best" point on the way or the "last".
+        common: see `rgbdsod.attacks.core.Common`.
+
+    Raises:
+        UsageError: a chance or a share outside its range; an attacked input that is no image.
+
+    Source: Xie et al., "Improving Transferability of Adversarial Examples with Input Diversity", arXiv 1803.06978,
+    equations 2 and 5.
+    """
+    estimate = InTurn(Diverse(diversity, smallest, steps))
+    return climb(
+        problem,
+        inputs,
+        threat,
+        estimate,
+        attack="difgsm",
+        steps=steps,
+        step_size=step_size,
+        decay=decay,
+        keep=keep,
+        **common,
+    )
