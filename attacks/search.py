@@ -1,9 +1,9 @@
 """What all minimum-norm attacks share: looks at points, the nearest that fooled, samples that leave, the result."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, Self, Unpack
+from typing import Any, Literal, Self, Unpack
 
 import torch
 from torch import Tensor
@@ -41,13 +41,22 @@ class Search:
 
     Every look keeps, per sample, the nearest vector that fooled and lies within the radii.
 
+    Args:
+        engine: passes for all samples.
+        inputs: the caller's inputs.
+        callback: told of progress.
+        confidence: how far beyond the turning point the gap must be for a vector to count as fooling.
+
     Attributes:
         engine: passes, for the samples that still stand.
         space: their vectors.
         rows: which samples of the whole batch they are.
     """
 
-    def __init__(self, engine: Engine, inputs: Inputs, callback: Callback | None) -> None:
+    def __init__(
+        self, engine: Engine, inputs: Inputs, callback: Callback | None, *, confidence: float = 0.0
+    ) -> None:
+        self._confidence = confidence
         self.engine, self._whole, self._inputs, self._callback = engine, engine, inputs, callback
         self.space = self._all = Space(engine.balls)
         standing = len(engine) if engine.balls else 0  # where nothing may change, nobody has to be looked at
@@ -67,6 +76,7 @@ class Search:
         attack: str,
         norms: Sequence[str] = NORMS,
         knowledge: Knowledge = "white",
+        confidence: float = 0.0,
         **common: Unpack[Common],
     ) -> Iterator[Self]:
         """A search; flags of all modules are put back when it closes.
@@ -78,12 +88,15 @@ class Search:
             attack: the attack's name.
             norms: in which it is defined.
             knowledge: what the attack may see.
+            confidence: how far beyond the turning point the gap must be for a point to count, 0 or more.
             common: see `rgbdsod.attacks.core.Common`.
 
         Raises:
-            UsageError: inputs or threat do not fit the problem or the attack.
+            UsageError: inputs or threat do not fit the problem or the attack; a negative confidence.
         """
         check_norms(attack, threat, norms)
+        if not confidence >= 0:
+            raise UsageError(f"--confidence {confidence:g}: pass 0 or more")
         with Engine.open(
             problem,
             inputs,
@@ -94,7 +107,7 @@ class Search:
             precision=common.get("precision", "float32"),
             knowledge=knowledge,
         ) as engine:
-            yield cls(engine, inputs, common.get("callback"))
+            yield cls(engine, inputs, common.get("callback"), confidence=confidence)
 
     def __len__(self) -> int:
         """How many samples still stand."""
@@ -114,12 +127,13 @@ class Search:
         """Random numbers of the samples that still stand."""
         return self.engine.streams(restart, purpose)
 
-    def gradient(self, vectors: Tensor, *, of: Literal["gap", "loss"] = "gap") -> Look:
+    def gradient(self, vectors: Tensor, *, of: Literal["gap", "loss"] | Callable[[Any], Tensor] = "gap") -> Look:
         """One forward and one backward pass.
 
         Args:
             vectors: where, (B, D).
-            of: what the gradient is of: the gap, or minus the problem's loss; to be descended in both cases.
+            of: what the gradient is of, to be descended in all cases: the gap, minus the problem's loss, or a function
+                of the problem's outputs, (B,).
         """
         if not len(self):
             return _nothing(vectors)
@@ -127,8 +141,9 @@ class Search:
             points = {name: value.detach().requires_grad_() for name, value in self.space.split(vectors).items()}
             outputs = self.engine.forward(points)
             gap = self.engine.problem.gap(outputs)
-            gradients = self.engine.pull(gap if of == "gap" else -self.engine.problem.loss(outputs), points)
-        return self.record(vectors, gap.detach(), self._fooled(outputs), self.space.pull(gradients))
+            aim = of(outputs) if callable(of) else gap if of == "gap" else -self.engine.problem.loss(outputs)
+            gradients = self.engine.pull(aim, points)
+        return self.record(vectors, gap.detach(), self._fooled(outputs, gap), self.space.pull(gradients))
 
     def exits(self, vectors: Tensor, most: int) -> tuple[Look, Tensor, Tensor]:
         """One forward and up to `most` backward passes: the nearest ways out, each with its gradient.
@@ -144,12 +159,27 @@ class Search:
             exits = self.engine.problem.exits(outputs)
             count = int(torch.isfinite(exits[:1]).sum())  # the true class itself is no way out
             chosen = exits.topk(min(most, count), largest=False).values
-            last = chosen.shape[1] - 1
-            slopes = [
-                self.space.pull(self.engine.pull(chosen[:, at], points, again=at < last)) for at in range(last + 1)
-            ]
-        look = self.record(vectors, chosen[:, 0].detach(), self._fooled(outputs), slopes[0])
+            slopes = self._slopes(list(chosen.unbind(1)), points)
+        look = self.record(vectors, chosen[:, 0].detach(), self._fooled(outputs, chosen[:, 0]), slopes[0])
         return look, chosen.detach(), torch.stack(slopes, 1)
+
+    def sides(self, vectors: Tensor) -> tuple[Look, Tensor, Tensor | None]:
+        """One forward and up to two backward passes: the gradients (B, D) of what is to rise and of what is to fall."""
+        if not len(self):
+            return _nothing(vectors), vectors, vectors
+        with torch.enable_grad():
+            points = {name: value.detach().requires_grad_() for name, value in self.space.split(vectors).items()}
+            outputs = self.engine.forward(points)
+            rising, falling = self.engine.problem.sides(outputs)
+            slopes = self._slopes([rising] if falling is None else [rising, falling], points)
+            gap = self.engine.problem.gap(outputs).detach()
+        look = self.record(vectors, gap, self._fooled(outputs, gap), slopes[0])
+        return look, slopes[0], slopes[1] if falling is not None else None
+
+    def _slopes(self, values: list[Tensor], points: dict[str, Tensor]) -> list[Tensor]:
+        """Gradients (B, D) of several values per sample, one backward pass for each."""
+        last = len(values) - 1
+        return [self.space.pull(self.engine.pull(value, points, again=at < last)) for at, value in enumerate(values)]
 
     @torch.no_grad()
     def evaluate(self, vectors: Tensor) -> Look:
@@ -157,7 +187,8 @@ class Search:
         if not len(self):
             return _nothing(vectors)
         outputs = self.engine.forward(self.space.split(vectors))
-        return self.record(vectors, self.engine.problem.gap(outputs), self._fooled(outputs), vectors.new_empty(0))
+        gap = self.engine.problem.gap(outputs)
+        return self.record(vectors, gap, self._fooled(outputs, gap), vectors.new_empty(0))
 
     @torch.no_grad()
     def record(self, vectors: Tensor, gap: Tensor, fooled: Tensor, gradient: Tensor) -> Look:
@@ -233,8 +264,9 @@ class Search:
         )
 
     @torch.no_grad()
-    def _fooled(self, outputs: object) -> Tensor:
-        return self.engine.problem.fooled(outputs)
+    def _fooled(self, outputs: object, gap: Tensor) -> Tensor:
+        fooled = self.engine.problem.fooled(outputs)
+        return fooled & (gap <= -self._confidence) if self._confidence else fooled
 
 
 def _nothing(vectors: Tensor) -> Look:
