@@ -82,6 +82,15 @@ class ClassProblem(OnModel):
         margins = self.margins(outputs)
         return margins.amax(1, keepdim=True) if self._targeted else margins
 
+    def sides(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The logit of the target, or of the strongest other class, and the sum of all the rest."""
+        wanted = self._labels[:, None] if self._targeted else self._rival(outputs)
+        rising = outputs.gather(1, wanted)[:, 0]
+        return rising, outputs.sum(1) - rising
+
+    def _rival(self, outputs: Tensor) -> Tensor:
+        return outputs.scatter(1, self._labels[:, None], -torch.inf).argmax(1, keepdim=True)
+
     def raising(self, objective: str) -> Self:
         """The problem with another objective."""
         return self._with(_objective=CLASS_OBJECTIVES[objective].load())

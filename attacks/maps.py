@@ -110,6 +110,15 @@ class MapProblem(OnModel):
         margin = -beside.margin if toward else beside.margin
         return turning_point(margin.flatten(1), weight, need)[:, None]
 
+    def sides(self, outputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Minus the margins of the pixels still to turn, and those that the goal leaves alone, if it names any."""
+        beside = self._beside(self._aim, outputs, self._toward)
+        left = self._signed(beside.margin)  # positive where there is work
+        if not self._toward:
+            return -beside.total(left * beside.unturned), None
+        stay = (self._aim.positive == self._truth.positive).to(left)
+        return -beside.total(left * beside.unturned * (1 - stay)), beside.total(left * stay)
+
     def raising(self, objective: str) -> Self:
         """The problem with another objective."""
         row = MAP_OBJECTIVES[objective]

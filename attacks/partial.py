@@ -123,6 +123,10 @@ class OnModel:
         """The ways out; each kind of problem has its own."""
         raise NotImplementedError
 
+    def sides(self, outputs: Any) -> tuple[Tensor, Tensor | None]:
+        """What is to rise; nothing is to fall."""
+        return -self.exits(outputs).amin(1), None
+
     def gap(self, outputs: Any) -> Tensor:
         """What is missing to the nearest way out, (B,)."""
         return self.exits(outputs).amin(1)

@@ -58,6 +58,10 @@ class Problem(Protocol):
         """What is missing to the nearest way out, (B,): positive while the attack has not reached its aim."""
         ...
 
+    def sides(self, outputs: Any) -> tuple[Tensor, Tensor | None]:
+        """What a saliency map of the outputs weighs: what is to rise (B,) and what is to fall (B,), if anything is."""
+        ...
+
     def raising(self, objective: str) -> Self:
         """The same problem with another objective, by name."""
         ...

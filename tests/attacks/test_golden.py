@@ -1,6 +1,5 @@
 """Against numbers that other people's packages produced; see golden/README-attacks.md."""
 
-import numpy as np
 import pytest
 import torch
 from attacks_networks import Classifier, Saliency, filled
@@ -11,12 +10,6 @@ from rgbdsod.attacks.projections import l1_box
 from rgbdsod.attacks.scores import Scores, dlr
 
 STEPS, EPS, ALPHA = 10, 8 / 255, 2 / 255
-
-
-@pytest.fixture(scope="module")
-def golden(shared):
-    with np.load(shared / "golden" / "attacks.npz") as file:
-        return {name: torch.from_numpy(np.asarray(file[name])) for name in file.files}
 
 
 @pytest.fixture(scope="module")
