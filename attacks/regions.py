@@ -44,7 +44,7 @@ def rank(pixels: Pixels) -> Tensor:
 
 
 def alignment(pixels: Pixels) -> Tensor:
-    """Minus the E-measure of the soft map: how the pixels deviate from their mean, against how the binary reference does.
+    """Minus the E-measure of the soft map: how pixels deviate from their mean, beside how the binary reference does.
 
     Source: Fan et al., "Enhanced-alignment Measure for Binary Foreground Map Evaluation", arXiv 1805.10421, equations
     2 to 5.

@@ -13,6 +13,15 @@ _IFGSM = AttackRow(
     "1607.02533",
     "(T+1) forwards, T backwards",
 )
+_SEGPGD = AttackRow(
+    "segpgd",
+    f"{_HERE}.segpgd:segpgd",
+    "pgd on the pixels still to turn first, on all pixels at the end",
+    "Gu et al., SegPGD: an effective and efficient adversarial attack on segmentation, 2022",
+    "2207.12391",
+    "R(T+1) forwards, R T backwards",
+    outputs="maps",
+)
 
 ROWS = [
     AttackRow(
@@ -50,5 +59,38 @@ ROWS = [
         "1710.06081",
         "(T+1) forwards, T backwards",
         ranges={"joint": "true, false"},
+    ),
+    AttackRow(
+        "pgd-adam",
+        f"{_HERE}.pgd_adam:pgd_adam",
+        "projected steps of Adam from a random start",
+        "Madry et al., Towards deep learning models resistant to adversarial attacks, 2017",
+        "1706.06083",
+        "R(T+1) forwards, R T backwards",
+        norms=("linf", "l2"),
+    ),
+    AttackRow(
+        "apgd",
+        f"{_HERE}.apgd:apgd",
+        "automatic step size: steps halve per sample where the loss stops rising, with a return to the best point",
+        "Croce and Hein, Reliable evaluation of adversarial robustness, 2020",
+        "2003.01690",
+        "R(T+1) forwards, R T backwards",
+        norms=("linf", "l2", "l1"),
+        ranges={
+            "rho": "above 0, up to 1",
+            "momentum": "above 0, up to 1",
+            "anneal": "true, false",
+            "objective": "a name of `list objectives`; none: the problem's own",
+        },
+    ),
+    _SEGPGD,
+    replace(
+        _SEGPGD,
+        name="cospgd",
+        function=f"{_HERE}.cospgd:cospgd",
+        summary="pgd with each pixel weighed by how well its prediction still fits the truth",
+        paper="Agnihotri et al., CosPGD: an efficient white-box adversarial attack for pixel-wise prediction, 2023",
+        arxiv="2302.02213",
     ),
 ]

@@ -29,6 +29,7 @@ def slow(z: np.ndarray, g: np.ndarray, toward: bool, progress: float) -> dict[st
     bce, q = np.log1p(np.exp(-m)), 1 / (1 + np.exp(-m))
     left = m <= 0 if toward else m > 0
     cosine = (p * g + (1 - p) * (1 - g)) / np.sqrt(p**2 + (1 - p) ** 2)
+    side_0, side_1, phi = z[g == 0], z[g == 1], _agreement(p, g)
     divergence = q * np.log(2 * q / (1 + q)) + (1 - q) * math.log(2) + np.log(2 / (1 + q))
     return {
         "bce": bce.mean(),
@@ -42,7 +43,17 @@ def slow(z: np.ndarray, g: np.ndarray, toward: bool, progress: float) -> dict[st
         "soft-iou": 1 - ((p * g).sum() + 1) / ((p + g - p * g).sum() + 1),
         "soft-f": 1 - 1.3 * (p * g).sum() / (0.3 * g.sum() + p.sum()),
         "mae": np.abs(p - g).mean(),
+        "dlr-threshold": -m.mean() / np.sqrt((z**2).mean()),
+        "dlr-rank": -((2 * g - 1) * (z - z.mean())).mean() / z.std(),
+        "rank": (side_0.mean() - side_1.mean()) / np.sqrt(side_0.var() + side_1.var()),
+        "e-measure": -((1 + phi) ** 2).mean() / 4,
     }
+
+
+def _agreement(p: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """How each pixel's deviation from the mean agrees with the truth's, -1 to 1."""
+    off_p, off_g = p - p.mean(), g - g.mean()
+    return 2 * off_p * off_g / (off_p**2 + off_g**2)
 
 
 @pytest.mark.parametrize("toward", [False, True])
