@@ -42,6 +42,7 @@ class ClassProblem(OnModel):
         super().__init__(whole(forward, inputs, modules))
         self._objective = CLASS_OBJECTIVES[objective].load()
         self._labels, self._truth, self._targeted = labels, truth, targeted
+        self._rivals: Tensor | None = None
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Logits (B,K), at least float32.
@@ -60,7 +61,11 @@ class ClassProblem(OnModel):
 
     def loss(self, outputs: Tensor, progress: float = 0.0) -> Tensor:
         """The objective, (B,)."""
-        loss: Tensor = self._objective(Scores(outputs, self._labels, self._targeted, self._truth))
+        if self._rivals is None:
+            scores = Scores(outputs, self._labels, self._targeted, self._truth)
+        else:
+            scores = Scores(outputs, self._rivals, targeted=True, truth=self._labels)
+        loss: Tensor = self._objective(scores)
         return loss
 
     def track(self, outputs: Tensor) -> Tensor | None:
@@ -84,17 +89,32 @@ class ClassProblem(OnModel):
 
     def sides(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """The logit of the target, or of the strongest other class, and the sum of all the rest."""
-        wanted = self._labels[:, None] if self._targeted else self._rival(outputs)
+        wanted = self._labels[:, None] if self._targeted else self.rivals(outputs, 1)
         rising = outputs.gather(1, wanted)[:, 0]
         return rising, outputs.sum(1) - rising
-
-    def _rival(self, outputs: Tensor) -> Tensor:
-        return outputs.scatter(1, self._labels[:, None], -torch.inf).argmax(1, keepdim=True)
 
     def raising(self, objective: str) -> Self:
         """The problem with another objective."""
         return self._with(_objective=CLASS_OBJECTIVES[objective].load())
 
+    def rivals(self, outputs: Tensor, most: int) -> Tensor:
+        """The strongest other classes (B, R), R at most `most`, the strongest first."""
+        others = outputs.scatter(1, self._labels[:, None], -torch.inf)
+        return others.topk(min(most, outputs.shape[1] - 1), 1).indices
+
+    def against(self, rivals: Tensor) -> Self:
+        """The same problem, fooled by the same outputs, whose loss leads to one class for each sample.
+
+        Args:
+            rivals: classes (B,).
+
+        Raises:
+            UsageError: the problem has a target of its own.
+        """
+        if self._targeted:
+            raise UsageError("a problem with a target leads to that class alone")
+        return self._with(_rivals=rivals)
+
     def select(self, index: Tensor) -> Self:
         """The problem for some of the samples."""
-        return self._rows(index, "_labels", "_truth")
+        return self._rows(index, "_labels", "_truth", "_rivals")

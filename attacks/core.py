@@ -38,12 +38,17 @@ class Common(TypedDict, total=False):
     callback: called with (passes done, passes in all).
     precision: "float32", or what the network runs in under autocast: "bfloat16", "float16". The perturbation and the
         verdict on the result are float32 in any case.
+    stop: a sample that is fooled is done, keeps the point that fooled, and leaves the batch (False). Attacks that look
+        for the smallest change, or count queries, decide that themselves.
+    eot: how many passes one gradient is the mean of (1); more for models that answer at random.
     """
 
     seed: int
     sample_ids: Sequence[str] | None
     callback: Callback | None
     precision: str
+    stop: bool
+    eot: int
 
 
 def at_clean(ball: Ball, streams: Streams) -> Tensor:
@@ -80,6 +85,7 @@ def perturb(
     precision: str = "float32",
     knowledge: Knowledge = "white",
     stop: bool = False,
+    eot: int = 1,
 ) -> Result:
     """Raise a problem's loss within the budgets, each sample for itself.
 
@@ -105,6 +111,7 @@ def perturb(
         knowledge: what the attack may see of the model; asking for more is an error.
         stop: a sample that is fooled is done: it keeps the point that fooled, and leaves the batch when it is next
             looked whom to go on with (after every step on a CPU, every 10 on a device).
+        eot: how many passes one gradient is the mean of.
 
     Raises:
         UsageError: inputs, threat or settings do not fit the problem; a radius is infinite; no gradient reaches an
@@ -121,6 +128,7 @@ def perturb(
         sample_ids=sample_ids,
         precision=precision,
         knowledge=knowledge,
+        eot=eot,
     ) as engine:
         _check_radii(engine, attack)
         steps = steps if engine.balls else 0

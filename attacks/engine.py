@@ -77,9 +77,12 @@ class Engine:
         sample_ids: Sequence[str] | None,
         precision: str,
         knowledge: Knowledge = "white",
+        eot: int = 1,
     ) -> None:
         if precision not in PRECISIONS:
             raise UsageError(f'no precision "{precision}"; precisions are {", ".join(PRECISIONS)}')
+        if eot < 1:
+            raise UsageError(f"--eot {eot} is the mean of nothing; pass 1 or more")
         samples = check_inputs(problem, inputs, threat)
         full = {name: _workable(value) for name, value in inputs.items()}
         attacked = {name: budget for name, budget in threat.items() if not budget.empty}
@@ -88,7 +91,7 @@ class Engine:
         self._ids = check_ids(sample_ids, samples)
         self._tally = Tally(torch.arange(samples))
         self._tallies = [self._tally]
-        self._attack, self._seed, self._knowledge = attack, seed, knowledge
+        self._attack, self._seed, self._knowledge, self._eot = attack, seed, knowledge, eot
         self._whole = problem
         self._fixed = {name: value for name, value in full.items() if name not in attacked}
         self._half, self._device = PRECISIONS[precision], next(iter(full.values())).device.type
@@ -107,6 +110,7 @@ class Engine:
         sample_ids: Sequence[str] | None = None,
         precision: str = "float32",
         knowledge: Knowledge = "white",
+        eot: int = 1,
     ) -> Iterator["Engine"]:
         """An engine for one attack; flags of all modules are put back when it closes.
 
@@ -119,6 +123,7 @@ class Engine:
             sample_ids: one id per sample; random numbers depend on it. None: places in the batch.
             precision: "float32", or what the network runs in under autocast: "bfloat16", "float16".
             knowledge: what the attack may see; asking for more is an error.
+            eot: how many passes one gradient is the mean of (Athalye et al., "Obfuscated Gradients", arXiv 1802.00420).
 
         Raises:
             UsageError: inputs or threat do not fit the problem.
@@ -133,6 +138,7 @@ class Engine:
                 sample_ids=sample_ids,
                 precision=precision,
                 knowledge=knowledge,
+                eot=eot,
             )
 
     def __len__(self) -> int:
@@ -215,7 +221,14 @@ class Engine:
         return self._fooled(self.forward(points))
 
     def gradient(self, points: Inputs, progress: float = 0.0) -> Evaluation:
-        """One forward and one backward pass to the attacked inputs."""
+        """One forward and one backward pass to the attacked inputs, or the mean of several."""
+        if self._eot == 1:
+            return self._gradient(points, progress)
+        passes = [self._gradient(points, progress) for _ in range(self._eot)]
+        gradients = {name: torch.stack([found.gradients[name] for found in passes]).mean(0) for name in points}
+        return Evaluation(torch.stack([found.value for found in passes]).mean(0), partial(_mostly, passes), gradients)
+
+    def _gradient(self, points: Inputs, progress: float) -> Evaluation:
         with torch.enable_grad():
             leaves = {name: value.detach().requires_grad_() for name, value in points.items()}
             outputs = self.forward(leaves)
@@ -289,6 +302,11 @@ def _workable(value: Tensor) -> Tensor:
     if value.dtype != torch.float64:
         value = value.float()
     return value.clone() if value.is_inference() else value
+
+
+def _mostly(passes: list[Evaluation]) -> Tensor:
+    """What more than half of the verdicts say."""
+    return torch.stack([found.judge() for found in passes]).float().mean(0) > 0.5
 
 
 def _cut(name: str) -> UsageError:
