@@ -58,6 +58,17 @@ def check_norms(attack: str, threat: Threat, norms: Sequence[str]) -> None:
             raise UsageError(f'attack "{attack}" takes --norm {", ".join(norms)}, not {budget.norm} (for {name})')
 
 
+def check_counts(**counts: int) -> None:
+    """Refuse a setting that must be 1 or more, by its parameter's name.
+
+    Raises:
+        UsageError: so.
+    """
+    for name, count in counts.items():
+        if count < 1:
+            raise UsageError(f"--{name.replace('_', '-')} {count} is too few; pass 1 or more")
+
+
 def check_range(name: str, value: Tensor) -> None:
     """Refuse what is not a batch of floats in [0, 1].
 

@@ -18,6 +18,8 @@ from rgbdsod.attacks.randomness import Streams
 from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.rows import NORMS
 from rgbdsod.attacks.space import Space
+from rgbdsod.attacks.ways import Ways
+from rgbdsod.errors import UsageError
 from rgbdsod.types import Callback, Inputs
 
 
@@ -53,9 +55,7 @@ class Search:
         rows: which samples of the whole batch they are.
     """
 
-    def __init__(
-        self, engine: Engine, inputs: Inputs, callback: Callback | None, *, confidence: float = 0.0
-    ) -> None:
+    def __init__(self, engine: Engine, inputs: Inputs, callback: Callback | None, *, confidence: float = 0.0) -> None:
         self._confidence = confidence
         self.engine, self._whole, self._inputs, self._callback = engine, engine, inputs, callback
         self.space = self._all = Space(engine.balls)
@@ -163,6 +163,18 @@ class Search:
         look = self.record(vectors, chosen[:, 0].detach(), self._fooled(outputs, chosen[:, 0]), slopes[0])
         return look, chosen.detach(), torch.stack(slopes, 1)
 
+    def ways(self, vectors: Tensor) -> tuple[Look, Ways]:
+        """One forward pass, and the ways out that it shows, to be differentiated one by one."""
+        if not len(self):
+            return _nothing(vectors), Ways(vectors[:, :1], lambda value, again: vectors)
+        with torch.enable_grad():
+            points = {name: value.detach().requires_grad_() for name, value in self.space.split(vectors).items()}
+            outputs = self.engine.forward(points)
+            exits = self.engine.problem.exits(outputs)
+        gap, engine, space = exits.detach().amin(1), self.engine, self.space
+        look = self.record(vectors, gap, self._fooled(outputs, gap), vectors.new_empty(0))
+        return look, Ways(exits, lambda value, again: space.pull(engine.pull(value, points, again=again)))
+
     def sides(self, vectors: Tensor) -> tuple[Look, Tensor, Tensor | None]:
         """One forward and up to two backward passes: the gradients (B, D) of what is to rise and of what is to fall."""
         if not len(self):
@@ -219,7 +231,7 @@ class Search:
         self.rows = self.rows[index]
         if len(index):
             self.engine = self.engine.part(index)
-            self.space = self.space.select(index, self.engine.balls)
+        self.space = self.space.select(index, self.engine.balls)
         return [value[index] for value in state]
 
     def note(self, done: int, total: int) -> None:

@@ -6,12 +6,23 @@ _HERE = "rgbdsod.attacks.minimum"
 
 ROWS = [
     AttackRow(
+        "deepfool",
+        f"{_HERE}.deepfool:deepfool",
+        "steps to the nearest plane of the linearised model until the sample is fooled",
+        "Moosavi-Dezfooli et al., DeepFool, 2015",
+        "1511.04599",
+        "1 forward and up to 10 backwards per step (maps and scores: 1 backward), 1 forward more to verify",
+        norms=("linf", "l2"),
+        aim="nearest",
+        ranges={"exits": "1 or more"},
+    ),
+    AttackRow(
         "ddn",
         f"{_HERE}.ddn:ddn",
         "the direction from the gradient, a radius that shrinks while the sample is fooled",
         "Rony et al., Decoupling direction and norm, 2018",
         "1811.09600",
-        "(T+1) forwards, 1 more to verify,, T backwards",
+        "(T+1) forwards, 1 more to verify, T backwards",
         norms=("l2",),
         aim="nearest",
         ranges={"start_radius": "above 0", "decay": "above 0, below 1"},

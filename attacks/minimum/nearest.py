@@ -1,0 +1,51 @@
+"""The nearest of several ways out, with as few backward passes as tell which it is."""
+
+import torch
+from torch import Tensor
+from torch.linalg import vector_norm
+
+from rgbdsod.attacks.search import Look, Search
+
+DUAL = {"linf": 1.0, "l2": 2.0, "l1": torch.inf}
+"""The norm in which a gradient is measured, by the norm of the change."""
+
+_STEEPER = 2.0  # no way out is taken to be more than this times as steep as the steepest seen
+
+
+def nearest_exit(
+    search: Search, vectors: Tensor, most: int, which: Tensor | None = None
+) -> tuple[Look, Tensor, Tensor, Tensor]:
+    """One forward pass, and a backward pass for each way out that could be the nearest.
+
+    To first order, one of value f and gradient w is `|f| / |w|` away, measured in the dual norm. They are tried by
+    growing `|f|`, until not even a gradient twice as steep as those seen could bring the next before the nearest found.
+
+    Args:
+        search: what looks.
+        vectors: where, (B, D).
+        most: how many ways out to try at most.
+        which: the one of each sample that counts, by index (B,); None: the nearest.
+
+    Returns:
+        The look; and of the nearest way out its value (B,), its gradient (B, D) and its distance (B,), 0 where there is
+        no gradient.
+    """
+    look, ways = search.ways(vectors)
+    size = ways.values.abs()
+    order = size.topk(min(most, size.shape[1]), largest=False).indices if which is None else which[:, None]
+    limit = torch.full_like(look.gap, torch.inf)  # a larger |f| is too far away
+    near, steepest, value, slope = limit, torch.zeros_like(limit), look.gap, torch.zeros_like(vectors)
+    for at in range(order.shape[1]):
+        hopeful = size.gather(1, order[:, at : at + 1])[:, 0] < limit
+        if at and not bool(hopeful.any()):  # the question costs a device less than the pass
+            break
+        tried = ways.slope(order[:, at], last=at + 1 == order.shape[1])
+        steep = vector_norm(tried, DUAL[search.space.norm], dim=1)
+        closed = ways.values.gather(1, order[:, at : at + 1])[:, 0]
+        away = torch.where(hopeful & (steep > 0), closed.abs() / steep, torch.inf)
+        nearer = away < near
+        near, value = torch.where(nearer, away, near), torch.where(nearer, closed, value)
+        slope = torch.where(nearer[:, None], tried, slope)
+        steepest = torch.maximum(steepest, steep)
+        limit = _STEEPER * steepest * near
+    return look, value, slope, near.nan_to_num(posinf=0.0)
