@@ -21,6 +21,8 @@ from rgbdsod.types import Inputs
 PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 Knowledge = Literal["white", "score", "decision"]
 """What an attack may see of the model: gradients too, outputs, or only whether its aim is reached."""
+Aim = Callable[[Any], Tensor]
+"""A function of the problem's outputs, (B,), to be raised."""
 
 _FLOAT16_SCALE = 2.0**10  # lifts float16 gradients of confident samples above the smallest number
 
@@ -216,24 +218,39 @@ class Engine:
         return self._evaluation(outputs, self._loss(outputs, progress), {})
 
     @torch.no_grad()
+    def score(self, points: Inputs) -> tuple[Evaluation, Tensor]:
+        """One forward pass: the evaluation, and what is missing to the nearest way out, (B,)."""
+        self._demand("score")
+        outputs = self.forward(points)
+        return self._evaluation(outputs, self._loss(outputs, 1.0), {}), self.problem.gap(outputs)
+
+    @torch.no_grad()
     def decide(self, points: Inputs) -> Tensor:
         """Whether points fool, bool (B,): one forward pass, of which nothing else is seen."""
         return self._fooled(self.forward(points))
 
-    def gradient(self, points: Inputs, progress: float = 0.0) -> Evaluation:
-        """One forward and one backward pass to the attacked inputs, or the mean of several."""
+    def gradient(self, points: Inputs, progress: float = 0.0, *, aim: Aim | None = None) -> Evaluation:
+        """One forward and one backward pass to the attacked inputs, or the mean of several.
+
+        Args:
+            points: where.
+            progress: how much of the attack is done, 0 to 1.
+            aim: what the gradient is of, in place of the problem's loss; points are ranked as ever.
+        """
         if self._eot == 1:
-            return self._gradient(points, progress)
-        passes = [self._gradient(points, progress) for _ in range(self._eot)]
+            return self._gradient(points, progress, aim)
+        passes = [self._gradient(points, progress, aim) for _ in range(self._eot)]
         gradients = {name: torch.stack([found.gradients[name] for found in passes]).mean(0) for name in points}
         return Evaluation(torch.stack([found.value for found in passes]).mean(0), partial(_mostly, passes), gradients)
 
-    def _gradient(self, points: Inputs, progress: float) -> Evaluation:
+    def _gradient(self, points: Inputs, progress: float, aim: Aim | None) -> Evaluation:
         with torch.enable_grad():
             leaves = {name: value.detach().requires_grad_() for name, value in points.items()}
             outputs = self.forward(leaves)
-            loss = self._loss(outputs, progress)
-            gradients = self.pull(loss, leaves)
+            raised = self._loss(outputs, progress) if aim is None else aim(outputs)
+            gradients = self.pull(raised, leaves)
+        with torch.no_grad():
+            loss = raised if aim is None else self._loss(outputs, progress)
         return self._evaluation(outputs, loss, gradients)
 
     def passes(self) -> tuple[Tensor, Tensor]:

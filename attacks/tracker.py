@@ -58,8 +58,9 @@ class Tracker:
 
     def standing(self) -> Tensor:
         """Which of the samples that still stand are not fooled by their best point, bool, in their order."""
-        _, best = self.best()
-        fooled = best.judge()
+        if self._best is None:  # nothing on the way may be the result, as with keep="last"
+            return torch.ones_like(self._trace[-1][-1], dtype=torch.bool)
+        fooled = self._best.judge()
         return ~(fooled if self._rows is None else fooled[self._rows])
 
     def narrow(self, index: Tensor) -> None:

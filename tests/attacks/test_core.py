@@ -384,3 +384,27 @@ def test_several_gradients_of_one_pass():
         assert torch.allclose(rows[2][0], network.weight[0] - network.weight[2])
         assert torch.allclose(rows[0][1], network.weight[1] - network.weight[0])
         assert [passes.tolist() for passes in engine.passes()] == [[1, 1], [3, 3]]
+
+
+def test_another_aim_for_the_gradient_leaves_the_ranking():
+    problem, inputs = toy()
+    with Engine.open(problem, inputs, BOTH, attack="rosa", eot=2) as engine:
+        plain = engine.gradient(engine.clean)
+        other = engine.gradient(engine.clean, aim=lambda logits: -3 * problem.loss(logits))
+    assert torch.equal(other.value, plain.value)
+    for name, gradient in plain.gradients.items():
+        assert torch.allclose(other.gradients[name], -3 * gradient, atol=1e-6)
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_stopping_where_nothing_on_the_way_may_be_the_result(keep):
+    """Paths that look ahead, or return where they end, have no candidate before their end."""
+
+    class Ahead(Ascent):
+        def look(self, points):
+            return dict(points)
+
+    problem, inputs = toy(success="iou<0.9")
+    result = perturb(problem, inputs, BOTH, steps=4, rule=Ahead, keep=keep, stop=True)
+    plain = perturb(problem, inputs, BOTH, steps=4, rule=Ahead, keep=keep)
+    assert torch.equal(result.inputs["rgb"], plain.inputs["rgb"])
