@@ -28,6 +28,8 @@ class ClassProblem(OnModel):
         UsageError: unknown objective.
     """
 
+    kind = "classes"
+
     def __init__(
         self,
         forward: Forward,
@@ -42,7 +44,8 @@ class ClassProblem(OnModel):
         super().__init__(whole(forward, inputs, modules))
         self._objective = CLASS_OBJECTIVES[objective].load()
         self._labels, self._truth, self._targeted = labels, truth, targeted
-        self._rivals: Tensor | None = None
+        self._ranking: Tensor | None = None
+        self._rival: Tensor | None = None
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Logits (B,K), at least float32.
@@ -61,10 +64,10 @@ class ClassProblem(OnModel):
 
     def loss(self, outputs: Tensor, progress: float = 0.0) -> Tensor:
         """The objective, (B,)."""
-        if self._rivals is None:
+        if self._rival is None:
             scores = Scores(outputs, self._labels, self._targeted, self._truth)
         else:
-            scores = Scores(outputs, self._rivals, targeted=True, truth=self._labels)
+            scores = Scores(outputs, self._rival, targeted=True, truth=self._labels)
         loss: Tensor = self._objective(scores)
         return loss
 
@@ -89,7 +92,7 @@ class ClassProblem(OnModel):
 
     def sides(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """The logit of the target, or of the strongest other class, and the sum of all the rest."""
-        wanted = self._labels[:, None] if self._targeted else self.rivals(outputs, 1)
+        wanted = self._labels[:, None] if self._targeted else self._rivals(outputs, 1)
         rising = outputs.gather(1, wanted)[:, 0]
         return rising, outputs.sum(1) - rising
 
@@ -97,24 +100,30 @@ class ClassProblem(OnModel):
         """The problem with another objective."""
         return self._with(_objective=CLASS_OBJECTIVES[objective].load())
 
-    def rivals(self, outputs: Tensor, most: int) -> Tensor:
+    def ranked(self, outputs: Tensor, most: int) -> Self:
+        """The same problem, which knows the strongest other classes of these outputs, for `against`."""
+        return self._with(_ranking=self._rivals(outputs, most))
+
+    def against(self, rank: int) -> Self:
+        """The same problem, fooled by the same outputs, whose loss leads to one class for each sample.
+
+        Args:
+            rank: of the class among those of `ranked`, 0 the strongest.
+
+        Raises:
+            UsageError: the problem has a target of its own, or has not ranked so many.
+        """
+        if self._targeted:
+            raise UsageError("a problem with a target leads to that class alone")
+        if self._ranking is None or not rank < self._ranking.shape[1]:
+            raise UsageError(f"no class of rank {rank}; call ranked(outputs, most) with a larger number first")
+        return self._with(_rival=self._ranking[:, rank])
+
+    def _rivals(self, outputs: Tensor, most: int) -> Tensor:
         """The strongest other classes (B, R), R at most `most`, the strongest first."""
         others = outputs.scatter(1, self._labels[:, None], -torch.inf)
         return others.topk(min(most, outputs.shape[1] - 1), 1).indices
 
-    def against(self, rivals: Tensor) -> Self:
-        """The same problem, fooled by the same outputs, whose loss leads to one class for each sample.
-
-        Args:
-            rivals: classes (B,).
-
-        Raises:
-            UsageError: the problem has a target of its own.
-        """
-        if self._targeted:
-            raise UsageError("a problem with a target leads to that class alone")
-        return self._with(_rivals=rivals)
-
     def select(self, index: Tensor) -> Self:
         """The problem for some of the samples."""
-        return self._rows(index, "_labels", "_truth", "_rivals")
+        return self._rows(index, "_labels", "_truth", "_ranking", "_rival")

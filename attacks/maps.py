@@ -38,6 +38,8 @@ class MapProblem(OnModel):
             another shape or range.
     """
 
+    kind = "maps"
+
     def __init__(
         self,
         model: MapModel | Forward,

@@ -101,6 +101,8 @@ def name_of(model: object) -> str:
 class OnModel:
     """What all problems about one model share."""
 
+    kind = "score"
+
     def __init__(self, model: Partial) -> None:
         self._model = model
 

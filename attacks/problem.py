@@ -21,6 +21,11 @@ class Problem(Protocol):
         ...
 
     @property
+    def kind(self) -> str:
+        """What the model gives: "maps", "classes", or one "score"."""
+        ...
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """The names of the inputs."""
         ...
