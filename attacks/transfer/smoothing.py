@@ -21,7 +21,7 @@ from rgbdsod.types import Inputs
 
 _REACH = 3.0  # standard deviations from the middle of the kernel to its ends
 _TAPS = 15  # of the paper, for pictures of 299 pixels
-_SHARE = 4  # of a smaller picture's shorter side a kernel takes at most a quarter: it must not blur all of it
+_SHARE = 10  # of a smaller picture's shorter side a kernel takes at most a tenth: it must not blur all of it
 
 
 def smoothed(estimate: Estimate, kernel: int | None) -> Estimate:
@@ -30,7 +30,7 @@ def smoothed(estimate: Estimate, kernel: int | None) -> Estimate:
     Args:
         estimate: what is smoothed.
         kernel: taps of the Gaussian in each direction, odd; they span -3 to 3 standard deviations. None: 15, or what a
-            quarter of the shorter side holds, but at least 3.
+            tenth of the shorter side holds, but at least 3.
 
     Raises:
         UsageError: an even kernel.
@@ -90,7 +90,7 @@ def tifgsm(
         steps: how many.
         step_size: None: the radius over the number of steps.
         decay: what is kept of the accumulated gradient at each step.
-        kernel: taps of the Gaussian in each direction, odd. None: the paper's 15, or what a quarter of the shorter side
+        kernel: taps of the Gaussian in each direction, odd. None: the paper's 15, or what a tenth of the shorter side
             holds, but at least 3.
         keep: the "best" point on the way or the "last".
         common: see `rgbdsod.attacks.core.Common`.
