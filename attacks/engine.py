@@ -177,7 +177,7 @@ class Engine:
 
     def forward(self, points: Inputs) -> Any:
         """The problem's outputs, counted."""
-        self._tally.forward += 1
+        self._tally.forward += self._asked()
         with self._autocast():
             return self.problem.forward(points)
 
@@ -193,7 +193,7 @@ class Engine:
             UsageError: no gradient arrives, or the attack said that it needs none.
         """
         self._demand("white")
-        self._tally.backward += 1
+        self._tally.backward += self._asked()
         scale = _FLOAT16_SCALE if self._half is torch.float16 else 1.0
         if not loss.requires_grad:
             raise _cut(next(iter(points)))
@@ -277,6 +277,10 @@ class Engine:
                 f"{self.problem.name} gave a loss that is not finite at step {step} of restart {restart + 1} "
                 f'for sample "{self._ids[sample]}"; check its weights, or try --dtype float32'
             )
+
+    def _asked(self) -> int:
+        """How many models one pass asks: several where the problem is an ensemble that says so."""
+        return int(getattr(self.problem, "passes", 1))
 
     def _demand(self, needed: Knowledge) -> None:
         """Refuse to show more than the attack said that it would see."""

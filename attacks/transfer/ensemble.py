@@ -23,7 +23,7 @@ class EnsembleProblem:
 
     With "logits" and "probabilities" the weighted mean of the members' outputs is one prediction, which the first
     member judges; maps of other sizes than its own are resized. With "loss" each member judges its own prediction, and
-    a sample is fooled where all members are. One pass of the ensemble is one of every member.
+    a sample is fooled where all members are. One pass of the ensemble counts as one of every member.
 
     Args:
         members: problems with the same inputs.
@@ -63,6 +63,11 @@ class EnsembleProblem:
     def modules(self) -> tuple[nn.Module, ...]:
         """Those of all members."""
         return tuple(module for member in self.members for module in member.modules)
+
+    @property
+    def passes(self) -> int:
+        """How many passes one of the ensemble counts for."""
+        return sum(int(getattr(member, "passes", 1)) for member in self.members)
 
     def forward(self, inputs: Inputs) -> Any:
         """The combined outputs; with "loss" a tuple of each member's."""

@@ -122,6 +122,14 @@ def test_attacked_within_its_budgets_and_sample_by_sample(attack, combine):
     assert ((alone.inputs["depth"] - result.inputs["depth"][index]).abs() < 1e-5).float().mean() > 0.98
 
 
+@pytest.mark.parametrize("attack", [mifgsm, nifgsm])
+@pytest.mark.parametrize("combine", WAYS)
+def test_a_pass_counts_once_for_every_member(attack, combine):
+    members, inputs = maps()
+    result = attack(EnsembleProblem(members, combine=combine), inputs, DEPTH, steps=3)
+    assert (result.forward.tolist(), result.backward.tolist()) == ([8] * 3, [6] * 3)
+
+
 def test_untouched_inputs_are_encoded_once_by_every_member():
     members, inputs = maps()
     networks = [member.modules[0] for member in members]
