@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Unpack
 
 from rgbdsod.attacks.budget import Threat
+from rgbdsod.attacks.checks.suspicion import suspicions
 from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_norms
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.suites.member import Member
-from rgbdsod.attacks.suites.suspicion import suspicions
 from rgbdsod.attacks.suites.worst import SuiteResult, worst_case
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
