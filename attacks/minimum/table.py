@@ -3,6 +3,13 @@
 from rgbdsod.attacks.rows import AttackRow
 
 _HERE = "rgbdsod.attacks.minimum"
+_PENALTY = {
+    "rounds": "1 or more",
+    "step_size": "above 0; none: from the estimated distance",
+    "weight": "above 0; none: from the first gradient",
+    "confidence": "0 or more",
+    "change_of_variables": "true, false",
+}
 
 ROWS = [
     AttackRow(
@@ -26,5 +33,16 @@ ROWS = [
         norms=("l2",),
         aim="nearest",
         ranges={"start_radius": "above 0", "decay": "above 0, below 1"},
+    ),
+    AttackRow(
+        "cw",
+        f"{_HERE}.cw:cw",
+        "the squared change plus a weighted gap by Adam, the weight bisected per sample",
+        "Carlini and Wagner, Towards evaluating the robustness of neural networks, 2016",
+        "1608.04644",
+        "at most R T forwards and backwards, 1 forward to verify; samples leave when their R rounds are through",
+        norms=("l2",),
+        aim="nearest",
+        ranges=_PENALTY,
     ),
 ]
