@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rgbdsod.attacks import Budget, MapProblem, Result
+from rgbdsod.attacks import Budget, MapProblem, Problem, Result
 from rgbdsod.attacks.table import ATTACKS
 from rgbdsod.datasets import Sample
 from rgbdsod.metrics import MaskCache, perturbation
@@ -73,15 +73,18 @@ class AttackPiece:
         samples: the images.
         plan: what to do.
         cache: keeps what depends on a mask alone.
+        weighted: whether maps are measured with the weighted F-measure, which takes most of the time.
     """
 
-    def __init__(self, model: SaliencyModel, samples: list[Sample], plan: AttackPlan, cache: MaskCache) -> None:
-        self.model, self.samples, self.plan, self.cache = model, samples, plan, cache
+    def __init__(
+        self, model: SaliencyModel, samples: list[Sample], plan: AttackPlan, cache: MaskCache, *, weighted: bool = True
+    ) -> None:
+        self.model, self.samples, self.plan, self.cache, self._weighted = model, samples, plan, cache, weighted
         batch = inputs_of(samples, model.inputs, device_of(model))
         self.clean = {name: batch[name] for name in model.inputs}
         self.valid = batch["valid"]
-        self.problem = self._problem(batch["mask"])
-        self.before = self._look(self.clean)
+        self.problem: Problem = self._problem(batch["mask"])
+        self.before = self.look(self.clean)
 
     def attack(
         self, radii: Radii, callback: Callable[[int, int], None], store: Store, *, keep: bool, tensors: bool
@@ -95,15 +98,43 @@ class AttackPiece:
             keep: whether the files stay.
             tensors: whether the result before rounding is written too.
         """
-        chosen, threat = self.plan.settings, self._threat(radii)
         begin = time.perf_counter()
+        result = self.perturbed(radii, callback)
+        seconds = (time.perf_counter() - begin) / len(self.samples)
+        saved = self.through_files(result, radii, store, keep=keep, tensors=tensors)
+        return Attacked(radii, result, saved, self.look(result.inputs), self.look(saved), seconds)
+
+    def perturbed(self, radii: Radii, callback: Callable[[int, int], None]) -> Result:
+        """The attack's own result, before rounding."""
+        chosen = self.plan.settings
         result: Result = ATTACKS[chosen.attack].load()(
-            self.problem, self.clean, threat, **self.plan.parameters, seed=chosen.seed, callback=callback,
+            self.problem, self.clean, self._threat(radii), **self.plan.parameters, seed=chosen.seed, callback=callback,
             sample_ids=[sample.id for sample in self.samples], precision=chosen.dtype,
         )  # fmt: skip
-        seconds = (time.perf_counter() - begin) / len(self.samples)
-        saved = self._save(result, threat, store, keep=keep, tensors=tensors)
-        return Attacked(radii, result, saved, self._look(result.inputs), self._look(saved), seconds)
+        return result
+
+    def look(self, inputs: Mapping[str, Tensor]) -> View:
+        """What the model makes of some inputs (B,C,H,W)."""
+        with torch.no_grad():
+            fooled = self.problem.fooled(self.problem.forward(inputs)).cpu().numpy()
+            maps = self.model.predict(size=None, **inputs).cpu().numpy()
+        masks = [sample.mask for sample in self.samples if sample.mask is not None]
+        return View(maps, fooled, measure(list(maps), masks, self.cache, weighted=self._weighted))
+
+    def through_files(
+        self, result: Result, radii: Radii, store: Store, *, keep: bool, tensors: bool = False
+    ) -> dict[str, Tensor]:
+        """Each image through its files and back."""
+        back, threat = [], self._threat(radii)
+        for i, sample in enumerate(self.samples):
+            own = {name: budget.select(torch.tensor([i], device=self.valid.device)) for name, budget in threat.items()}
+            before, after = ({name: x[i : i + 1] for name, x in of.items()} for of in (self.clean, result.inputs))
+            back.append(round_trip(store, sample, before, after, own, keep=keep))
+            if keep:
+                write_rest(store, sample, threat)
+            if keep and tensors:
+                write_tensors(store, sample.id, after)
+        return {name: torch.cat([image[name] for image in back]) for name in self.clean}
 
     def rows(self, attacked: Attacked) -> list[Row]:
         """One table row per image."""
@@ -138,28 +169,6 @@ class AttackPiece:
             name: Budget(norm=chosen.norm, eps=eps, mask=masks.get(name), levels=chosen.levels)
             for name, eps in radii.items()
         }
-
-    def _look(self, inputs: Mapping[str, Tensor]) -> View:
-        with torch.no_grad():
-            fooled = self.problem.fooled(self.problem.forward(inputs)).cpu().numpy()
-            maps = self.model.predict(size=None, **inputs).cpu().numpy()
-        masks = [sample.mask for sample in self.samples if sample.mask is not None]
-        return View(maps, fooled, measure(list(maps), masks, self.cache))
-
-    def _save(
-        self, result: Result, threat: Mapping[str, Budget], store: Store, *, keep: bool, tensors: bool
-    ) -> dict[str, Tensor]:
-        """Each image through its files and back."""
-        back = []
-        for i, sample in enumerate(self.samples):
-            own = {name: budget.select(torch.tensor([i], device=self.valid.device)) for name, budget in threat.items()}
-            before, after = ({name: x[i : i + 1] for name, x in of.items()} for of in (self.clean, result.inputs))
-            back.append(round_trip(store, sample, before, after, own, keep=keep))
-            if keep:
-                write_rest(store, sample, threat)
-            if keep and tensors:
-                write_tensors(store, sample.id, after)
-        return {name: torch.cat([image[name] for image in back]) for name in self.clean}
 
     def _head(self, sample: Sample, radii: Radii) -> Row:
         height, width = sample.size
