@@ -7,8 +7,9 @@ from torch import Tensor
 
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
+from rgbdsod.attacks.door import check_counts
 from rgbdsod.attacks.minimum.adam import Adam
-from rgbdsod.attacks.minimum.rounds import Rounds, check_rounds
+from rgbdsod.attacks.minimum.rounds import Rounds
 from rgbdsod.attacks.minimum.scale import first_weight, pace, reach
 from rgbdsod.attacks.minimum.variables import Clipped, Squashed
 from rgbdsod.attacks.problem import Problem
@@ -58,11 +59,11 @@ def cw(
 
     Source: Carlini and Wagner, "Towards Evaluating the Robustness of Neural Networks", arXiv 1608.04644, section V.B.
     """
-    check_rounds(steps, rounds)
+    check_counts(steps=steps, rounds=rounds)
     form = Squashed() if change_of_variables else Clipped()
     with Search.open(problem, inputs, threat, attack="cw", norms=("l2",), confidence=confidence, **common) as search:
         look = search.gradient(search.space.clean)
-        far = reach(look, confidence)
+        far = reach(look, search.space, confidence)
         play = Rounds.begin(first_weight(look, far) if weight is None else torch.full_like(far, weight))
         adam, free = Adam.begin(search.space.clean), form.start(search.space)
         for step in range(1, rounds * steps + 1):
@@ -84,7 +85,6 @@ def cw(
 
 
 def _penalised(look: Look, change: Tensor, weight: Tensor, confidence: float) -> tuple[Tensor, Tensor]:
-    """The squared change plus the weighted gap (B,), and the gradient (B, D); beyond the confidence the gap is flat."""
+    """The squared change plus the weighted gap (B,), and the gradient (B, D); the gap is flat where it fools."""
     objective = change.square().sum(1) + weight * look.gap.clamp_min(-confidence)
-    open_still = weight * (look.gap > -confidence)
-    return objective, 2 * change + open_still[:, None] * look.gradient
+    return objective, 2 * change + (weight * ~look.fooled)[:, None] * look.gradient

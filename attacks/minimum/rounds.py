@@ -5,8 +5,6 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from rgbdsod.errors import UsageError
-
 
 class Rounds(NamedTuple):
     """Where each sample is in the search for its weight; a sample begins its next round without waiting for others.
@@ -67,14 +65,3 @@ class Rounds(NamedTuple):
             mark=torch.where(ended, torch.inf, torch.where(check, objective, self.mark)),
         )
         return state, ended
-
-
-def check_rounds(steps: int, rounds: int) -> None:
-    """Refuse a search that looks at nothing.
-
-    Raises:
-        UsageError: so.
-    """
-    for flag, value in (("steps", steps), ("rounds", rounds)):
-        if value < 1:
-            raise UsageError(f"--{flag} {value} is too few; pass 1 or more")

@@ -5,25 +5,26 @@ import math
 import torch
 from torch import Tensor
 
+from rgbdsod.attacks.minimum.planes import plane_step
 from rgbdsod.attacks.minimum.rounds import Rounds
 from rgbdsod.attacks.projections import norm
 from rgbdsod.attacks.search import Look
 from rgbdsod.attacks.space import Space
 
-_DUAL = {"l2": 2.0, "linf": 1.0, "l1": math.inf}
+_LEAST = 1e-5  # per value, of what a distance is taken to be: at the turning point itself there still is a way to go
 _SHARE, _END = 0.3, 0.01  # of the distance in a first step, and of that step in the last
 
 
-def reach(look: Look, confidence: float = 0.0, kind: str = "l2") -> Tensor:
-    """How far (B,) a linear model would have its way out.
+def reach(look: Look, space: Space, confidence: float = 0.0) -> Tensor:
+    """How far (B,) a linear model would have its way out, in the space's norm.
 
     Args:
         look: at the clean vectors.
+        space: of the vectors.
         confidence: how far beyond its turning point.
-        kind: the norm.
     """
-    slope = norm(look.gradient, _DUAL[kind]).flatten()
-    return (look.gap + confidence).clamp_min(0) / slope.clamp_min(torch.finfo(slope.dtype).tiny)
+    step = plane_step(space.clean, look.gradient, look.gap + confidence, space.lower, space.upper, space.norm)
+    return torch.maximum(space.length(space.clean + step), space.length(space.clean + _LEAST))
 
 
 def first_weight(look: Look, far: Tensor) -> Tensor:
