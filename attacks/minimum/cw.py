@@ -3,18 +3,17 @@
 from typing import Unpack
 
 import torch
-from torch import Tensor
 
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_counts
 from rgbdsod.attacks.minimum.adam import Adam
 from rgbdsod.attacks.minimum.rounds import Rounds
-from rgbdsod.attacks.minimum.scale import first_weight, pace, reach
+from rgbdsod.attacks.minimum.scale import first_weight, pace, penalised, reach
 from rgbdsod.attacks.minimum.variables import Clipped, Squashed
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
-from rgbdsod.attacks.search import Look, Search
+from rgbdsod.attacks.search import Search
 from rgbdsod.types import Inputs
 
 
@@ -68,7 +67,7 @@ def cw(
         adam, free = Adam.begin(search.space.clean), form.start(search.space)
         for step in range(1, rounds * steps + 1):
             space, point = search.space, form.point(search.space, free)
-            objective, slope = _penalised(look, point - space.clean, play.weight, confidence)
+            objective, slope = penalised(look, point - space.clean, play.weight, confidence)
             adam, way = adam.after(form.pull(space, free, slope), play.age)
             size = pace(far, search.best, play, steps, space) if step_size is None else step_size
             free = form.moved(space, free, size * way)
@@ -82,9 +81,3 @@ def cw(
                 break
             look = search.gradient(form.point(search.space, free))
         return search.result(steps)
-
-
-def _penalised(look: Look, change: Tensor, weight: Tensor, confidence: float) -> tuple[Tensor, Tensor]:
-    """The squared change plus the weighted gap (B,), and the gradient (B, D); the gap is flat where it fools."""
-    objective = change.square().sum(1) + weight * look.gap.clamp_min(-confidence)
-    return objective, 2 * change + (weight * ~look.fooled)[:, None] * look.gradient

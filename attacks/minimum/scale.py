@@ -1,4 +1,4 @@
-"""How far the nearest way out may be, and what follows for weights and steps: estimates from one gradient."""
+"""What penalties on the change and on the gap share: the objective, and weights and steps that suit the distance."""
 
 import math
 
@@ -51,5 +51,22 @@ def pace(far: Tensor, best: Tensor, play: Rounds, steps: int, space: Space) -> T
     known = torch.isfinite(best) & (play.played > 0)
     scale = torch.where(known, best, far * 2**play.played)
     free = (space.upper > space.lower).sum(1).clamp_min(1)
-    falling = _END + (1 - _END) * (1 + torch.cos(math.pi * play.age / steps)) / 2
-    return (_SHARE * scale / free.sqrt() * falling).clamp_max(0.1)[:, None]
+    return (_SHARE * scale / free.sqrt() * falling(play, steps)).clamp_max(0.1)[:, None]
+
+
+def falling(play: Rounds, steps: int) -> Tensor:
+    """From 1 to a hundredth within a round, along half a cosine, (B,)."""
+    return _END + (1 - _END) * (1 + torch.cos(math.pi * play.age / steps)) / 2
+
+
+def penalised(look: Look, change: Tensor, weight: Tensor, confidence: float) -> tuple[Tensor, Tensor]:
+    """The squared change plus the weighted gap (B,), and the gradient (B, D); the gap is flat where it fools.
+
+    Args:
+        look: at the changed vectors.
+        change: (B, D).
+        weight: of the gap, (B,).
+        confidence: how far beyond its turning point the gap still counts.
+    """
+    objective = change.square().sum(1) + weight * look.gap.clamp_min(-confidence)
+    return objective, 2 * change + (weight * ~look.fooled)[:, None] * look.gradient

@@ -45,4 +45,15 @@ ROWS = [
         aim="nearest",
         ranges=_PENALTY,
     ),
+    AttackRow(
+        "ead",
+        f"{_HERE}.ead:ead",
+        "an elastic net plus a weighted gap by shrinking steps: few values change",
+        "Chen et al., EAD: Elastic-net attacks to deep neural networks, 2017",
+        "1709.04114",
+        "at most R T forwards and backwards, 1 forward to verify; samples leave when their R rounds are through",
+        norms=("l1",),
+        aim="nearest",
+        ranges={**_PENALTY, "l1_weight": "0 or more"},
+    ),
 ]
