@@ -2,18 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Literal, Self, get_args
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from rgbdsod.attacks.engine import Engine, Evaluation
 from rgbdsod.attacks.norms import Ball
+from rgbdsod.attacks.probes import Score, ask, check_score
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
-
-Score = Literal["gap", "objective"]
-"""What a query is judged by: minus what is missing to success (the margin), or what the problem ranks points by."""
 
 MARKS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """After how many of 10 000 queries the changes halve."""
@@ -61,8 +59,8 @@ class RandomSearch(ABC):
 
     def ask(self, engine: Engine, points: Inputs, progress: float) -> Evaluation:
         """The estimate: one query at the points."""
-        evaluation, gap = engine.score(points)
-        self._engine, self._seen = engine, -gap if self._score == "gap" else evaluation.value
+        evaluation, self._seen = ask(engine, points, self._score)
+        self._engine = engine
         return evaluation
 
     def begin(self, balls: Mapping[str, Ball], sizes: Mapping[str, Tensor], steps: int) -> Self:
@@ -78,13 +76,10 @@ class RandomSearch(ABC):
     def step(self, points: dict[str, Tensor], evaluation: Evaluation) -> dict[str, Tensor]:
         """Keep what is better, and change it."""
         if self._asked:
-            better = self._seen > self._best
-            points = {
-                name: torch.where(better.view(-1, *[1] * (value.ndim - 1)), value, self._kept[name])
-                for name, value in points.items()
-            }
-            self._seen = torch.maximum(self._seen, self._best)
-        self._kept, self._best = points, self._seen
+            points = self._better(points)
+        else:
+            self._best = self._seen
+        self._kept = points
         numbers = self._numbers()
         share = share_at(self._share, self._asked, self._queries)
         self._asked += 1
@@ -101,6 +96,17 @@ class RandomSearch(ABC):
     def asked(self) -> int:
         """How many changes were made before this one."""
         return self._asked
+
+    def _better(self, points: Inputs) -> dict[str, Tensor]:
+        """These points where their score is higher than that of the best so far, which are kept elsewhere."""
+        better = self._seen > self._best
+        if better.is_cpu and not bool(better.any()):
+            return self._kept
+        self._best = torch.maximum(self._seen, self._best)
+        return {
+            name: torch.where(better.view(-1, *[1] * (value.ndim - 1)), value, self._kept[name])
+            for name, value in points.items()
+        }
 
     def _numbers(self) -> dict[str, Tensor]:
         """This change's random numbers; a block of them is drawn ahead."""
@@ -137,16 +143,6 @@ def check_queries(queries: int) -> None:
     """
     if queries < 1:
         raise UsageError(f"--queries {queries} asks nothing; pass 1 or more")
-
-
-def check_score(score: str) -> None:
-    """Refuse an unknown way to judge a query.
-
-    Raises:
-        UsageError: so.
-    """
-    if score not in get_args(Score):
-        raise UsageError(f'no score "{score}"; it is one of {", ".join(get_args(Score))}')
 
 
 def check_images(attack: str, inputs: Inputs, attacked: Mapping[str, object]) -> None:

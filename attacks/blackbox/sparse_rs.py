@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from rgbdsod.attacks.blackbox.random_search import RandomSearch, Score, check_images
+from rgbdsod.attacks.blackbox.random_search import RandomSearch, check_images
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common, perturb
 from rgbdsod.attacks.door import check_norms
 from rgbdsod.attacks.norms import Ball
+from rgbdsod.attacks.probes import Score
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.randomness import Streams
 from rgbdsod.attacks.result import Result

@@ -6,11 +6,12 @@ from typing import Literal, Unpack
 from torch import Tensor
 
 from rgbdsod.attacks.blackbox import bumps, squares
-from rgbdsod.attacks.blackbox.random_search import RandomSearch, Score, check_images
+from rgbdsod.attacks.blackbox.random_search import RandomSearch, check_images
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common, perturb
 from rgbdsod.attacks.door import check_norms
 from rgbdsod.attacks.norms import Ball, Linf
+from rgbdsod.attacks.probes import Score
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.randomness import Streams
 from rgbdsod.attacks.result import Result

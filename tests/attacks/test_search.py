@@ -6,7 +6,7 @@ from attacks_problems import gains, middle, weights
 
 from rgbdsod.attacks import Budget, MapProblem, perturb
 from rgbdsod.attacks.engine import Engine
-from rgbdsod.attacks.probes import Probes
+from rgbdsod.attacks.probes import Probes, all_of
 from rgbdsod.attacks.search import Search
 from rgbdsod.attacks.space import Space
 from rgbdsod.attacks.turning import turning_point
@@ -135,8 +135,8 @@ def test_probes_answer_for_each_sample(rows):
     with Engine.open(gains(w), inputs, {"depth": Budget(eps=0.1)}, attack="test", knowledge="score") as engine:
         shift = torch.linspace(-0.1, 0.1, 5, dtype=torch.float64).view(1, 5, 1, 1, 1)
         points = {"depth": inputs["depth"][:, None] + shift}
-        values, fooled = Probes(engine, rows).values(points)
-        assert torch.equal(Probes(engine, rows).decisions(points), fooled)
+        values, fooled = Probes(engine, rows).scores(all_of(points), 5)
+        assert torch.equal(Probes(engine, rows).decisions(all_of(points), 5), fooled)
         assert engine.passes()[0].tolist() == [10, 10, 10]
     expected = shift.view(1, 5) * w["depth"].flatten(1).sum(1, keepdim=True)
     assert torch.allclose(values, expected)
