@@ -1,0 +1,60 @@
+"""The most memory that an attack takes, in a process of its own."""
+
+import re
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from contest.cases import Case
+from contest.contestants import contestant
+from contest.tasks import bare, open_task
+
+_STATUS = Path("/proc/self/status")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """In MiB.
+
+    Args:
+        peak: of the whole process, with all that it imported.
+        extra: by how much that is above the peak of one bare step.
+    """
+
+    peak: float
+    extra: float
+
+
+def memory(task: tuple[object, ...], case: Case, name: str, threads: int) -> Memory | None:
+    """What a contestant needs for a case; None where it fails, or the system does not tell.
+
+    Args:
+        task: arguments of `open_task`.
+        case: the attack.
+        name: the contestant's.
+        threads: PyTorch's.
+    """
+    if not _STATUS.exists():
+        return None
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measure, (task, case, name, threads))
+
+
+def _measure(arguments: tuple[object, ...], case: Case, name: str, threads: int) -> Memory | None:
+    torch.set_num_threads(threads)
+    who, task = contestant(name), open_task(*arguments)
+    bare(task, case, 1)
+    before = _peak()
+    try:
+        who.run(task, case)
+    except Exception:  # the timed run tells the error
+        return None
+    return Memory(_peak(), _peak() - before)
+
+
+def _peak() -> float:
+    """The peak of this process alone; `ru_maxrss` would start from that of the process it was started by."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text())
+    return int(found[1]) / 1024 if found else float("nan")

@@ -1,0 +1,149 @@
+"""Is each of our attacks at least as strong as its best peer at equal steps?
+
+    pip install 'rgbdsod[bench]'
+    python benchmarks/strength.py --networks resnet20,resnet32,resnet56,bbsnet,jldcf,d3net
+
+Attacked are images that the network gets right, at a radius that leaves some of them standing. What every contestant
+hands back is measured alike. With a fixed radius the best is who fools most, then who reaches the higher mean loss;
+without one, who fools most, then who is nearer in the mean over the samples that both fooled.
+"""
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from contest.cases import CASES, Case
+from contest.contestants import CONTESTANTS, OURS, Contestant, contestants, told
+from contest.outcome import Outcome, judge
+from contest.tasks import Task, open_task
+from peers import DATA
+from rich.console import Console
+from rich.table import Table
+
+RADII = {"classes": {"white": 1 / 255, "black": 4 / 255}, "maps": {"white": 1 / 255, "black": 8 / 255}}
+"""Where some samples stand and some fall."""
+_SLACK = 0.02  # share of a norm or a loss that counts as equal
+
+
+@dataclass(frozen=True)
+class Row:
+    """Ours beside one peer.
+
+    Args:
+        network: what was attacked.
+        attack: with its steps.
+        peer: with its version.
+        ours: share of the samples that we fool.
+        theirs: share that the peer fools.
+        measure: what the next two are: "loss", the mean over all samples; "norm", the mean where both fooled.
+        our_size: ours.
+        their_size: the peer's.
+        verdict: "stronger", "equal" or "WEAKER"; empty where there is nothing to compare.
+        remark: why not.
+    """
+
+    network: str
+    attack: str
+    peer: str
+    ours: float = 0.0
+    theirs: float = 0.0
+    measure: str = ""
+    our_size: float = 0.0
+    their_size: float = 0.0
+    verdict: str = ""
+    remark: str = ""
+
+
+def attempt(who: Contestant, task: Task, case: Case) -> Outcome | str:
+    """What a contestant reached, or why it reached nothing."""
+    if who.lacks(case):
+        return "missing"
+    try:
+        return judge(task, case, who.run(task, case))
+    except Exception as error:  # whatever a peer may raise: the row says it
+        return told(error)
+
+
+def beside(task: Task, case: Case, peer: Contestant, ours: Outcome, theirs: Outcome) -> Row:
+    """One comparison."""
+    if case.eps is None:
+        both = ours.fooled & theirs.fooled
+        sizes = float(ours.norm[both].mean()), float(theirs.norm[both].mean())
+        ahead = 1 - sizes[0] / sizes[1] if both.any() else 0.0
+    else:
+        sizes = float(ours.loss.mean()), float(theirs.loss.mean())
+        ahead = (sizes[0] - sizes[1]) / max(abs(sizes[1]), 1e-12)
+    lead = ours.success - theirs.success or (ahead if abs(ahead) > _SLACK else 0.0)
+    verdict = "equal" if lead == 0 else "stronger" if lead > 0 else "WEAKER"
+    measure = "loss" if case.eps is not None else "norm"
+    remark = f"it leaves the box or the radius by {theirs.outside:.1g}" if theirs.outside > 1e-5 else ""
+    return Row(task.name, case.title, peer.title, ours.success, theirs.success, measure, *sizes, verdict, remark)
+
+
+def compare(task: Task, case: Case, who: Sequence[Contestant]) -> list[Row]:
+    """Ours, who comes first, beside each peer."""
+    ours, *peers = who
+    own = attempt(ours, task, case)
+    rows = []
+    for peer in (one for one in peers if not one.lacks(case)):
+        theirs = attempt(peer, task, case)
+        if isinstance(own, Outcome) and isinstance(theirs, Outcome):
+            rows.append(beside(task, case, peer, own, theirs))
+        else:
+            remark = theirs if isinstance(theirs, str) else f"ours: {own}"
+            rows.append(Row(task.name, case.title, peer.title, remark=remark))
+    return rows
+
+
+def at_radius(case: Case, task: Task) -> Case:
+    """The case with a radius that leaves some samples standing, its step in proportion."""
+    if case.eps is None:
+        return case
+    kind = "classes" if task.labels.ndim == 1 else "maps"
+    eps = RADII[kind]["black" if case.floor == "forward" else "white"]
+    return replace(case, eps=eps, step_size=case.step_size * eps / case.eps)
+
+
+def show(rows: Sequence[Row], title: str) -> None:
+    """One table."""
+    table = Table("network", "attack", "peer", "fooled: ours", "peer", "", "ours", "peer", "", "remark", title=title)
+    for row in rows:
+        numbers = [f"{row.ours:.0%}", f"{row.theirs:.0%}", row.measure, f"{row.our_size:.4g}", f"{row.their_size:.4g}"]
+        cells = numbers if row.verdict else [""] * 5
+        table.add_row(row.network, row.attack, row.peer, *cells, row.verdict, row.remark)
+    Console(width=160).print(table)
+
+
+def main(
+    networks: Annotated[str, typer.Option(help="names, separated by commas")] = "resnet20,bbsnet",
+    attacks: Annotated[str, typer.Option(help="names, separated by commas")] = ",".join(CASES),
+    peers: Annotated[str, typer.Option(help="names, separated by commas")] = ",".join(CONTESTANTS),
+    samples: Annotated[int, typer.Option(help="images for each network")] = 64,
+    size: Annotated[int, typer.Option(help="side of the scenes")] = 128,
+    data: Annotated[Path, typer.Option(help="folder with weights/cifar10_resnet and cifar10_subset")] = DATA,
+    threads: int = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
+) -> None:
+    """Print one table; exit status 6 where one of ours is weaker."""
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(threads)
+    who = contestants([OURS, *(name for name in peers.split(",") if name != OURS)])
+    rows: list[Row] = []
+    for network in networks.split(","):
+        task = open_task(network, samples, size, data)
+        rows += [row for name in attacks.split(",") for row in compare(task, at_radius(CASES[name], task), who)]
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        show(rows, f"{samples} samples, equal steps")
+    if any(row.verdict == "WEAKER" for row in rows):
+        raise typer.Exit(6)
+
+
+if __name__ == "__main__":
+    typer.run(main)
