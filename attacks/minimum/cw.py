@@ -3,13 +3,14 @@
 from typing import Unpack
 
 import torch
+from torch import Tensor
 
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_counts
 from rgbdsod.attacks.minimum.adam import Adam
 from rgbdsod.attacks.minimum.rounds import Rounds
-from rgbdsod.attacks.minimum.scale import first_weight, pace, penalised, reach
+from rgbdsod.attacks.minimum.scale import fallen, first_weight, pace, penalised, reach
 from rgbdsod.attacks.minimum.variables import Clipped, Squashed
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
@@ -69,8 +70,7 @@ def cw(
             space, point = search.space, form.point(search.space, free)
             objective, slope = penalised(look, point - space.clean, play.weight, confidence)
             adam, way = adam.after(form.pull(space, free, slope), play.age)
-            size = pace(far, search.best, play, steps, space) if step_size is None else step_size
-            free = form.moved(space, free, size * way)
+            free = form.moved(space, free, way * _size(step_size, far, search, play, steps))
             play, ended = play.after(objective, look.fooled, steps)
             adam, free = adam.fresh(ended), torch.where(ended[:, None], form.start(space), free)
             search.note(step, rounds * steps)
@@ -81,3 +81,15 @@ def cw(
                 break
             look = search.gradient(form.point(search.space, free))
         return search.result(steps)
+
+
+def _size(step_size: float | None, far: Tensor, search: Search, play: Rounds, steps: int) -> Tensor | float:
+    """The step per value: a given one, or one that suits the distance found in rounds before.
+
+    As long as there is none, the estimate, doubled for each round behind.
+    """
+    if step_size is not None:
+        return step_size
+    known = torch.isfinite(search.best) & (play.played > 0)
+    distance = torch.where(known, search.best, far * 2**play.played)
+    return pace(distance, search.space, fallen(play.age / steps))

@@ -10,7 +10,7 @@ from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_counts
 from rgbdsod.attacks.minimum.planes import plane_step
 from rgbdsod.attacks.minimum.rounds import Rounds
-from rgbdsod.attacks.minimum.scale import falling, penalised
+from rgbdsod.attacks.minimum.scale import fallen, penalised
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.search import Look, Search
@@ -26,7 +26,7 @@ def ead(
     threat: Threat,
     *,
     steps: int = 100,
-    rounds: int = 5,
+    rounds: int = 9,
     step_size: float | None = None,
     weight: float | None = None,
     l1_weight: float = 10.0,
@@ -37,8 +37,9 @@ def ead(
 
     The gradient is taken at the extrapolated point, which is also what is judged: one pass forward and back per step.
 
-    The paper's own search is `steps=1000, rounds=9, step_size=0.01, weight=1e-3, l1_weight=1e-3`. There a change of 1/255
-    costs more as a square than as an absolute value, so what it finds is rather a small L2 change; ten makes it L1.
+    The paper's own search is `steps=1000, rounds=9, step_size=0.01, weight=1e-3, l1_weight=1e-3`. There a change of
+    1/255 costs more as a square than as an absolute value, so what it finds is rather a small L2 change; ten makes it
+    L1.
 
     Args:
         problem: what is attacked.
@@ -69,7 +70,7 @@ def ead(
             play = Rounds.begin(torch.full_like(steepest, weight))
         ahead = point = search.space.clean
         for step in range(1, rounds * steps + 1):
-            size = falling(play, steps) * (_SHARE / (play.weight * steepest) if step_size is None else step_size)
+            size = fallen(play.age / steps) * (_SHARE / (play.weight * steepest) if step_size is None else step_size)
             change = ahead - search.space.clean
             objective, slope = penalised(look, change, play.weight, confidence)
             last, point = point, _shrunk(search.space, ahead - size[:, None] * slope, l1_weight * size)

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from rgbdsod.attacks.minimum.planes import plane_step
-from rgbdsod.attacks.minimum.rounds import Rounds
 from rgbdsod.attacks.projections import norm
 from rgbdsod.attacks.search import Look
 from rgbdsod.attacks.space import Space
 
 _LEAST = 1e-5  # per value, of what a distance is taken to be: at the turning point itself there still is a way to go
-_SHARE, _END = 0.3, 0.01  # of the distance in a first step, and of that step in the last
+_SHARE, _LONGEST = 0.3, 0.1  # of the distance in a first step of Adam; and the most per value
+_END = 0.01  # of the first step in the last
 
 
 def reach(look: Look, space: Space, confidence: float = 0.0) -> Tensor:
@@ -38,25 +38,21 @@ def first_weight(look: Look, far: Tensor) -> Tensor:
     return 8 * far / slope.clamp_min(torch.finfo(slope.dtype).tiny)
 
 
-def pace(far: Tensor, best: Tensor, play: Rounds, steps: int, space: Space) -> Tensor:
-    """A step per value (B,1) that suits the distance, and that falls along a cosine within a round.
+def pace(far: Tensor, space: Space, falling: Tensor | float) -> Tensor:
+    """A step per value (B,1) that suits the distance.
 
     Args:
-        far: the estimated distance, doubled for each round behind as long as nothing fools, (B,).
-        best: the distance found, infinite before, which replaces the estimate in further rounds, (B,).
-        play: where the samples are.
-        steps: of a round.
+        far: the distance, (B,).
         space: of the vectors.
+        falling: how much of the first step is left.
     """
-    known = torch.isfinite(best) & (play.played > 0)
-    scale = torch.where(known, best, far * 2**play.played)
     free = (space.upper > space.lower).sum(1).clamp_min(1)
-    return (_SHARE * scale / free.sqrt() * falling(play, steps)).clamp_max(0.1)[:, None]
+    return (_SHARE * far / free.sqrt() * falling).clamp_max(_LONGEST)[:, None]
 
 
-def falling(play: Rounds, steps: int) -> Tensor:
-    """From 1 to a hundredth within a round, along half a cosine, (B,)."""
-    return _END + (1 - _END) * (1 + torch.cos(math.pi * play.age / steps)) / 2
+def fallen(done: Tensor) -> Tensor:
+    """From 1 to a hundredth along half a cosine, as the share that is done grows from 0 to 1."""
+    return _END + (1 - _END) * (1 + torch.cos(math.pi * done)) / 2
 
 
 def penalised(look: Look, change: Tensor, weight: Tensor, confidence: float) -> tuple[Tensor, Tensor]:

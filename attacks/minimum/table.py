@@ -56,4 +56,15 @@ ROWS = [
         aim="nearest",
         ranges={**_PENALTY, "l1_weight": "0 or more"},
     ),
+    AttackRow(
+        "hinge",
+        f"{_HERE}.hinge:hinge",
+        "the squared change plus a weighted gap by Adam in one run, the weight adapted on the way",
+        "after Carlini and Wagner, 2016, and Rony et al., Augmented Lagrangian adversarial attacks, 2020",
+        "",
+        "T forwards and backwards, 1 forward to verify",
+        norms=("l2",),
+        aim="nearest",
+        ranges={**_PENALTY, "acceptable": "0 or more"},
+    ),
 ]
