@@ -64,7 +64,7 @@ def pgd_adam(
     inputs: Inputs,
     threat: Threat,
     *,
-    steps: int = 20,
+    steps: int = 40,
     step_size: StepSize = None,
     restarts: int = 1,
     random_start: bool = True,
