@@ -12,7 +12,9 @@ from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.table import ATTACKS
 
 _SLACK = 0.02  # relative loss that other random numbers or float noise explain
+_LATE = 0.1  # share of the gain from which on the last tenth of the steps says that the attack was still at work
 _CURVE_STEPS = 50
+_FEW = 4  # points of a trace that have no last tenth to speak of
 
 
 def more_steps(patient: Patient, steps: int, result: Result) -> Check:
@@ -28,24 +30,37 @@ def more_steps(patient: Patient, steps: int, result: Result) -> Check:
     )
 
 
-def converged(result: Result) -> Check:
-    """The best loss of the last tenth of the steps hardly rises any more."""
+def late_gain(result: Result) -> Tensor | None:
+    """The share (B,) of an attack's gain that the last tenth of its steps brought; None for attacks of few steps."""
+    if result.distance is not None or result.trace.shape[1] < _FEW:
+        return None
     best = result.trace[0].cummax(0).values
-    total = (best[-1] - best[0]).clamp_min(1e-12)
-    late = (best[-1] - best[-max(2, math.ceil(0.1 * len(best)) + 1)]) / total
+    late = best[-1] - best[-1 - math.ceil(0.1 * len(best))]
+    return late / (best[-1] - best[0]).clamp_min(1e-12)
+
+
+def converged(late: Tensor) -> Check:
+    """The best loss hardly rises any more in the last tenth of the steps.
+
+    Args:
+        late: what `late_gain` says of each sample.
+    """
     share = float(late.mean())
     return Check.of(
         "the loss has levelled off",
-        share < 0.1,
+        share < _LATE,
         f"the last tenth of the steps brought {100 * share:.1f} % of the gain",
         "the attack was still rising when it stopped, so the model looks better than it is: raise --steps",
     )
 
 
-def rises(result: Result) -> Check:
-    """The attack ends above its start."""
-    up = result.loss > result.start_loss
-    share = float(up.float().mean())
+def rises(gain: Tensor) -> Check:
+    """The attack ends above its start.
+
+    Args:
+        gain: the tracked value at the end minus that at the start, (B,).
+    """
+    share = float((gain > 0).float().mean())
     return Check.of(
         "the loss rises",
         share >= 0.9,

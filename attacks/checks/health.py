@@ -69,14 +69,12 @@ def health(
 def _white(patient: Patient, result: Result, row: AttackRow) -> list[Check]:
     """What is expected of attacks with gradients."""
     norms = {budget.norm for budget in patient.threat.values()}
-    checks = [effort.rises(result)]
+    checks, late = [effort.rises(result.loss - result.start_loss)], effort.late_gain(result)
+    if late is not None:
+        checks += [effort.converged(late)]
     steps = {**row.parameters(), **patient.settings}.get("steps")
     if isinstance(steps, int) and steps > 1:
-        checks += [
-            effort.converged(result),
-            effort.more_steps(patient, steps, result),
-            effort.iterative(patient, result),
-        ]
+        checks += [effort.more_steps(patient, steps, result), effort.iterative(patient, result)]
     if norms <= set(ATTACKS["apgd"].norms):
         checks += effort.wider(patient)
     if norms <= set(ATTACKS["square"].norms):

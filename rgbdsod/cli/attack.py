@@ -61,7 +61,9 @@ def command(
     eps: Annotated[str | None, Option(help="Radius, 8/255; or several: 2/255,4/255.", rich_help_panel=_ATTACK)] = None,
     eps_rgb: Annotated[str | None, Option(help="Radius of rgb.", rich_help_panel=_ATTACK)] = None,
     eps_depth: Annotated[str | None, Option(help="Radius of depth.", rich_help_panel=_ATTACK)] = None,
-    norm: Annotated[str, Option(help="linf, l2, l1 or l0.", rich_help_panel=_ATTACK)] = "linf",
+    norm: Annotated[
+        str | None, Option(help="linf, l2, l1 or l0; default: linf if the attack has it.", rich_help_panel=_ATTACK)
+    ] = None,
     steps: Annotated[int | None, Option(help="Steps of a restart.", rich_help_panel=_ATTACK)] = None,
     step_size: Annotated[str | None, Option(help="2/255; default: the norm's own.", rich_help_panel=_ATTACK)] = None,
     restarts: Annotated[int | None, Option(help="Runs; each image keeps its best.", rich_help_panel=_ATTACK)] = None,
@@ -71,6 +73,10 @@ def command(
     success: Annotated[str | None, Option(help="Fooled means: iou<0.5, ...", rich_help_panel=_ATTACK)] = None,
     levels: Annotated[int | None, Option(help="256, 65536: the attack itself rounds.", rich_help_panel=_ATTACK)] = None,
     holes: Annotated[str, Option(help="Unmeasured depth: keep or free.", rich_help_panel=_ATTACK)] = "keep",
+    eot: Annotated[int, Option(help="Passes that one gradient is the mean of.", rich_help_panel=_ATTACK)] = 1,
+    check: Annotated[
+        bool, Option("--check", help="Health checks: is the figure to be believed?", rich_help_panel=_ATTACK)
+    ] = False,
     batch: options.Batch = "auto",
     device: options.Device = "auto",
     dtype: options.Dtype = "float32",
@@ -108,7 +114,7 @@ def run_attack(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]
     load_plugins(flags["plugin"] or ())
     inputs = known_inputs(flags["model"])
     MAP_OBJECTIVES[flags["objective"]]  # a wrong name is refused before torch is imported
-    settings = _settings(flags, extra, known)
+    settings = settings_of(flags, extra, known)
 
     from rgbdsod.run.attack_settings import AttackPlan
 
@@ -145,13 +151,22 @@ def _attack(screen: Screen, task: "AttackTask", where: "Target", device: "torch.
     show_result(screen, result, result.summary())
 
 
-def _settings(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]) -> "AttackSettings":
-    """What the flags of the attack say."""
+def settings_of(
+    flags: Mapping[str, Any], extra: dict[str, Any], known: list[str], command: str = "attack"
+) -> "AttackSettings":
+    """What the flags of an attack say.
+
+    Args:
+        flags: a command's parameters by name.
+        extra: settings that are no flags: the attack's own parameters.
+        known: names of the flags.
+        command: its name.
+    """
     from rgbdsod.run.attack_settings import AttackSettings
     from rgbdsod.run.threats import parse_eps
 
     takes = ATTACKS[flags["attack"]].parameters()
-    refuse_unknown({key: value for key, value in extra.items() if key not in takes}, [*known, *takes], "attack")
+    refuse_unknown({key: value for key, value in extra.items() if key not in takes}, [*known, *takes], command)
     whole = None if flags["eps"] is None else parse_eps(flags["eps"])
     own = {key: parse_eps(flags[f"eps_{key}"], f"--eps-{key}") for key in ("rgb", "depth") if flags[f"eps_{key}"]}
     modality = flags["modality"]
@@ -169,6 +184,8 @@ def _settings(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str])
         levels=_HIGHEST.get(flags["levels"], flags["levels"]),
         holes=flags["holes"],
         dtype=flags["dtype"],
+        eot=flags["eot"],
+        check=flags["check"],
     )
 
 
@@ -196,4 +213,4 @@ def _header(screen: Screen, task: "AttackTask") -> None:
         f"data    {task.data.name}   {len(task.data)} images   "
         f"device {device_of(task.model)}, {chosen.dtype}, seed {chosen.seed}"
     )
-    screen.header(f"attack  {chosen.attack}   {', '.join([chosen.norm, *what, *own])}")
+    screen.header(f"attack  {chosen.attack}   {', '.join([plan.norm, *what, *own])}")

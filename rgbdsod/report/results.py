@@ -74,7 +74,7 @@ def tables(run: Run) -> tuple[Table, ...]:
         return (_clean_table(run),)
     several = [_radius_table(run, protocol) for protocol in PROTOCOLS] if len(found) > 1 else []
     pair = [_protocol_table(run, found[-1], protocol, name_radius=len(found) > 1) for protocol in PROTOCOLS]
-    return (*several, *pair, _change_table(run), _saving_table(run, found[-1]))
+    return (*several, *pair, _change_table(run), _saving_table(run, found[-1]), *_health_table(run))
 
 
 def protocol_note(run: Run, protocol: str) -> str:
@@ -172,6 +172,19 @@ def _saving_table(run: Run, result: Mapping[str, Any]) -> Table:
         "the attack's result, and the same rounded to the levels of image files inside the budget, written, read back "
         "and measured again (benchmark protocol); every other number on this page is of the saved files",
     )
+
+
+def _health_table(run: Run) -> tuple[Table, ...]:
+    """Whether the figures can be believed; runs of older versions have no checks."""
+    checks = run.metrics.get("health", [])
+    rows = tuple(
+        Row((check["name"], "passed" if check["passed"] else "FAILED", f"{check['found']} {check['advice']}".strip()))
+        for check in checks
+    )
+    full = run.record.get("settings", {}).get("check")
+    note = "on a few of the images" if full else "from the run's own numbers; `rgbdsod attack --check` asks more"
+    columns = (Column("check", "text"), Column("", "text"), Column("what was found", "text"))
+    return (Table("Health checks", columns, rows, note),) if checks else ()
 
 
 def image_table(run: Run) -> Table:

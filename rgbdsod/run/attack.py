@@ -31,7 +31,7 @@ def attack(
     *,
     modality: str | None = None,
     eps: Eps | None = None,
-    norm: str = "linf",
+    norm: str | None = None,
     objective: str = "bce",
     goal: str = "untargeted",
     target: str | Path | NDArray[np.uint8] | None = None,
@@ -41,6 +41,8 @@ def attack(
     holes: Holes = "keep",
     empty: Empty = "count",
     dtype: str = "float32",
+    eot: int = 1,
+    check: bool = False,
     batch: int | None = None,
     out: str | Path | None = None,
     restart: bool = False,
@@ -60,7 +62,7 @@ def attack(
         attack: a name of `list_attacks()`.
         modality: the input to attack, or "both"; None: those that `eps` names, else all.
         eps: radius in units of the [0, 1] input: a number, several to try one after another, or either by input.
-        norm: "linf", "l2", "l1" or "l0".
+        norm: "linf", "l2", "l1" or "l0"; None: linf, or the first that the attack takes.
         objective: what the attack raises.
         goal: "untargeted", "hide" (an empty map) or "paint" (the map `target`).
         target: uint8 map (H, W) or a picture's path; brought to each image's size.
@@ -70,6 +72,8 @@ def attack(
         holes: "keep" leaves depth alone where nothing was measured.
         empty: masks without foreground: "count" or "skip".
         dtype: what the network computes in during the attack.
+        eot: how many passes one gradient is the mean of, for models that answer at random.
+        check: health checks on a few of the images; they are in `.metrics["health"]`.
         batch: images at once; None chooses, and halves it when memory runs out.
         out: the run folder; None writes nothing.
         restart: begin anew in a folder that is there.
@@ -93,6 +97,7 @@ def attack(
     settings = AttackSettings(
         attack=attack, modality=modality, eps=eps, norm=norm, parameters=parameters, objective=objective, goal=goal,
         target=target, success=success, seed=seed, levels=levels, holes=holes, dtype=dtype,
+        eot=eot, check=check,
     )  # fmt: skip
     task = attack_task(
         get_model(model),

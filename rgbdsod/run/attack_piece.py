@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rgbdsod.attacks import Budget, MapProblem, Problem, Result
+from rgbdsod.attacks.checks.effort import late_gain
 from rgbdsod.attacks.table import ATTACKS
 from rgbdsod.datasets import Sample
 from rgbdsod.metrics import MaskCache, perturbation
@@ -108,8 +109,8 @@ class AttackPiece:
         """The attack's own result, before rounding."""
         chosen = self.plan.settings
         result: Result = ATTACKS[chosen.attack].load()(
-            self.problem, self.clean, self._threat(radii), **self.plan.parameters, seed=chosen.seed, callback=callback,
-            sample_ids=[sample.id for sample in self.samples], precision=chosen.dtype,
+            self.problem, self.clean, self.threat(radii), **self.plan.parameters, seed=chosen.seed, callback=callback,
+            sample_ids=[sample.id for sample in self.samples], precision=chosen.dtype, eot=chosen.eot,
         )  # fmt: skip
         return result
 
@@ -125,7 +126,7 @@ class AttackPiece:
         self, result: Result, radii: Radii, store: Store, *, keep: bool, tensors: bool = False
     ) -> dict[str, Tensor]:
         """Each image through its files and back."""
-        back, threat = [], self._threat(radii)
+        back, threat = [], self.threat(radii)
         for i, sample in enumerate(self.samples):
             own = {name: budget.select(torch.tensor([i], device=self.valid.device)) for name, budget in threat.items()}
             before, after = ({name: x[i : i + 1] for name, x in of.items()} for of in (self.clean, result.inputs))
@@ -160,13 +161,13 @@ class AttackPiece:
             success=self.plan.success,
         )
 
-    def _threat(self, radii: Radii) -> dict[str, Budget]:
+    def threat(self, radii: Radii) -> dict[str, Budget]:
         """A budget for each attacked input; depth stays where nothing was measured."""
         chosen = self.plan.settings
         holes = chosen.holes == "keep" and not bool(self.valid.all())
         masks = {"depth": self.valid.float()} if holes else {}
         return {
-            name: Budget(norm=chosen.norm, eps=eps, mask=masks.get(name), levels=chosen.levels)
+            name: Budget(norm=self.plan.norm, eps=eps, mask=masks.get(name), levels=chosen.levels)
             for name, eps in radii.items()
         }
 
@@ -179,13 +180,14 @@ class AttackPiece:
             "width": width,
             "attack": chosen.attack,
             "modality": self.plan.modality,
-            "norm": chosen.norm,
+            "norm": self.plan.norm,
             **{f"eps_{name}": radii.get(name, 0.0) for name in self.model.inputs},
         }
 
     def _effects(self, attacked: Attacked) -> list[Row]:
         """What the attack did to each image, beside the measures of its map."""
         result, distances = attacked.result, self._distances(attacked.saved)
+        late = late_gain(result)
         return [
             {
                 "fooled": bool(attacked.view.fooled[i]),
@@ -193,6 +195,8 @@ class AttackPiece:
                 "fooled_float": bool(attacked.exact.fooled[i]),
                 "start_loss": finite(result.start_loss[i].item()),
                 "loss": finite(result.loss[i].item()),
+                "distance": None if result.distance is None else finite(result.distance[i].item()),
+                "late_gain": None if late is None else finite(late[i].item()),
                 **{f"{name}_{kind}": finite(of[kind][i]) for name, of in distances.items() for kind in _KEPT},
                 "forward": int(result.forward[i]),
                 "backward": int(result.backward[i]),

@@ -1,6 +1,7 @@
 """What an attack run is asked to do: checked once, and written down so that the same run can be made again."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ Holes = Literal["keep", "free"]
 USUAL_SUCCESS = {"untargeted": "iou<0.5", "hide": "iou<0.5", "paint": "target-iou>=0.5"}
 """When an image counts as fooled, by goal."""
 
+_DENSE = {"jsma": "; use jsma-dense", "apgd-t": "; use autoattack"}
+_NUMBER = re.compile(r"[-+.\d].*")
 _BUDGET_FLAGS = ("--eps", "--norm")
 _SEVERAL_STEPS = ("steps", "step_size", "restarts")
 
@@ -32,7 +35,7 @@ class AttackSettings:
         attack: a name of `list_attacks()`.
         modality: the input to attack, or "both"; None: those that `eps` names, else all.
         eps: radius in units of the [0, 1] input: a number, several to try one after another, or either by input.
-        norm: "linf", "l2", "l1" or "l0".
+        norm: "linf", "l2", "l1" or "l0"; None: linf, or the first that the attack takes.
         parameters: the attack's own, such as `steps`; None leaves its default.
         objective: what the attack raises, a name of `MAP_OBJECTIVES`.
         goal: "untargeted", "hide" or "paint".
@@ -42,12 +45,14 @@ class AttackSettings:
         levels: grid that the attack itself rounds to, 255 or 65535; None: only the saved files are rounded.
         holes: "keep" leaves depth alone where nothing was measured, "free" does not.
         dtype: what the network computes in during the attack; the verdict is float32 in any case.
+        eot: how many passes one gradient is the mean of, for models that answer at random.
+        check: put the attack beside what must be weaker, equal or stronger, on a few of the images.
     """
 
     attack: str = "pgd"
     modality: str | None = None
     eps: Eps | None = None
-    norm: str = "linf"
+    norm: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     objective: str = "bce"
     goal: str = "untargeted"
@@ -57,6 +62,8 @@ class AttackSettings:
     levels: int | None = None
     holes: Holes = "keep"
     dtype: str = "float32"
+    eot: int = 1
+    check: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,6 +73,7 @@ class AttackPlan:
     Args:
         settings: as given.
         inputs: of the model; attacked: those that may change.
+        norm: in use.
         radii: one set of radii for each value in the lists of eps.
         parameters: the attack's own, with defaults filled in.
         success: the rule in use.
@@ -74,6 +82,7 @@ class AttackPlan:
     settings: AttackSettings
     inputs: tuple[str, ...]
     attacked: tuple[str, ...]
+    norm: str
     radii: list[Radii]
     parameters: dict[str, Any]
     success: str
@@ -87,9 +96,15 @@ class AttackPlan:
         """
         row = ATTACKS[settings.attack]
         attacked = attacked_inputs(settings.modality, inputs, model, settings.eps)
-        if settings.norm not in row.norms:
-            raise UsageError(f'attack "{row.name}" has norms {", ".join(row.norms)}; got --norm {settings.norm}')
-        radii = all_radii(attacked, settings.eps, settings.norm)
+        if row.outputs == "classes":
+            instead = _DENSE.get(row.name, "")
+            raise UsageError(f'attack "{row.name}" needs class scores, and {model} predicts maps{instead}')
+        norm = settings.norm or ("linf" if "linf" in row.norms else row.norms[0])
+        if norm not in row.norms:
+            raise UsageError(f'attack "{row.name}" has norms {", ".join(row.norms)}; got --norm {norm}')
+        radii = all_radii(attacked, settings.eps, norm, bounded=row.aim == "strongest")
+        if settings.eot < 1:
+            raise UsageError(f"--eot {settings.eot} is the mean of nothing; pass 1 or more")
         if settings.objective not in MAP_OBJECTIVES:
             MAP_OBJECTIVES[settings.objective]  # raises with a hint
         if settings.holes not in get_args(Holes):
@@ -101,6 +116,7 @@ class AttackPlan:
             settings=settings,
             inputs=inputs,
             attacked=attacked,
+            norm=norm,
             radii=radii,
             parameters=own_parameters(row.name, settings.parameters),
             success=_success(settings),
@@ -114,11 +130,15 @@ class AttackPlan:
     def record(self) -> dict[str, Any]:
         """The settings in TOML's types, under the names of the command line's flags."""
         chosen = self.settings
-        record: dict[str, Any] = {"attack": chosen.attack, "modality": self.modality, "norm": chosen.norm}
+        record: dict[str, Any] = {"attack": chosen.attack, "modality": self.modality, "norm": self.norm}
         record |= {f"eps_{name}": [radii[name] for radii in self.radii] for name in self.attacked}
         record |= {name: value for name, value in self.parameters.items() if value is not None}
         record |= {"objective": chosen.objective, "goal": chosen.goal, "success": self.success, "holes": chosen.holes}
         record |= {"seed": chosen.seed, "dtype": chosen.dtype}
+        if chosen.eot > 1:
+            record["eot"] = chosen.eot
+        if chosen.check:
+            record["check"] = True
         if chosen.levels is not None:
             record["levels"] = chosen.levels
         if isinstance(chosen.target, (str, Path)):
@@ -182,7 +202,11 @@ def _read(name: str, text: str, default: Any) -> Any:
         return text.lower() in ("true", "yes", "1")
     if isinstance(default, str):
         return text
+    if default is None and not _NUMBER.fullmatch(text.strip()):
+        return text
     value = parse_number(text, _flag(name))
+    if default is None and value == int(value) and text.strip().isdigit():
+        return int(value)
     if isinstance(default, int):
         if value != int(value):
             raise UsageError(f"{_flag(name)} {text}: expected a whole number")

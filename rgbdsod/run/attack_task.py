@@ -13,6 +13,7 @@ from rgbdsod.models import SaliencyModel
 from rgbdsod.run.adversarial import write_pictures, write_settings
 from rgbdsod.run.attack_piece import Attacked, AttackPiece
 from rgbdsod.run.attack_settings import AttackPlan
+from rgbdsod.run.health import full_checks
 from rgbdsod.run.modeling import data_record, model_record
 from rgbdsod.run.pieces import Counts, Piece
 from rgbdsod.run.reduce import attack_metrics
@@ -95,7 +96,10 @@ class AttackTask:
 
     def metrics(self, merged: Piece) -> dict[str, Any]:
         """Data-set values of clean and attacked maps."""
-        return attack_metrics(merged, self.plan)
+        found = attack_metrics(merged, self.plan)
+        if self.plan.settings.check:
+            found["health"] = full_checks(self.model, self.data, self.plan, self.cache)
+        return found
 
     def _illustrate(self, part: list[int], piece: AttackPiece, attacked: Attacked, store: Store) -> None:
         """The report's pictures of the first images."""

@@ -62,8 +62,10 @@ def _attack(outcome: Outcome, turn: int) -> dict[str, Any]:
         "success": result["success"],
         "budget": result["budget"],
         "parameters": result["parameters"],
+        "smallest": result["smallest"],
         "passes": result["passes"],
         "seconds": sum(row["seconds"] for row in rows),
+        "health": metrics.get("health", []),
         "note": metrics["note"],
         "run": _run(outcome),
     }

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from rgbdsod.attacks.table import ATTACKS
 from rgbdsod.run.attack_settings import AttackPlan
 from rgbdsod.run.definitions import PROTOCOLS, definitions
+from rgbdsod.run.health import row_checks
 from rgbdsod.run.measure import changes, set_values
 from rgbdsod.run.pieces import Piece
 
@@ -32,6 +34,7 @@ def attack_metrics(merged: Piece, plan: AttackPlan) -> dict[str, Any]:
         "clean": set_values(clean, turns[0], "clean"),
         "results": [_result(merged, rows, turn, plan) for turn, rows in enumerate(turns)],
         "worst": _worst(merged, turns),
+        "health": row_checks(turns[-1], plan),
     }
 
 
@@ -59,7 +62,7 @@ def _worst(merged: Piece, turns: Sequence[Sequence[Row]]) -> dict[str, Any]:
 def _result(merged: Piece, rows: Sequence[Row], turn: int, plan: AttackPlan) -> dict[str, Any]:
     """One radius."""
     return {
-        "budget": {name: _budget(rows, name, plan.settings.norm) for name in plan.inputs},
+        "budget": {name: _budget(rows, name, plan.norm) for name in plan.inputs},
         "parameters": {name: value for name, value in plan.parameters.items() if value is not None},
         "objective": plan.settings.objective,
         "goal": plan.settings.goal,
@@ -70,6 +73,7 @@ def _result(merged: Piece, rows: Sequence[Row], turn: int, plan: AttackPlan) -> 
         "fooled_before": sum(row["fooled_before"] for row in rows),
         "fooled_float": sum(row["fooled_float"] for row in rows),
         "success": plan.success,
+        "smallest": _smallest(rows, plan),
         "perturbation": {name: _distances(rows, name) for name in plan.attacked},
         "passes": {kind: _mean([row[kind] for row in rows]) for kind in ("forward", "backward")},
     }
@@ -78,6 +82,14 @@ def _result(merged: Piece, rows: Sequence[Row], turn: int, plan: AttackPlan) -> 
 def _budget(rows: Sequence[Row], name: str, norm: str) -> dict[str, Any]:
     """What was allowed, and the largest change that the files hold."""
     return {"norm": norm, "eps": rows[0][f"eps_{name}"], "measured": max(row[f"{name}_{norm}"] for row in rows)}
+
+
+def _smallest(rows: Sequence[Row], plan: AttackPlan) -> dict[str, float | int | None] | None:
+    """For attacks that look for the smallest change: how many they found, and the median size, before rounding."""
+    if ATTACKS[plan.settings.attack].aim != "nearest":
+        return None
+    found = [row["distance"] for row in rows if row["distance"] is not None]
+    return {"found": len(found), "median": float(np.median(found)) if found else None}
 
 
 def _mean(counts: Sequence[int]) -> float:

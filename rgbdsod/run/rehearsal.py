@@ -11,7 +11,8 @@ from rgbdsod.run.attack_settings import AttackPlan
 from rgbdsod.types import Inputs
 
 _SIDE = 8
-_SHORT = 2  # steps and restarts of the rehearsal, where the run has more
+_LONG = ("steps", "restarts", "queries", "rounds", "draws")
+_SHORT = 2  # of each in the rehearsal, where the run has more
 
 
 def rehearse(plan: AttackPlan) -> None:
@@ -35,7 +36,7 @@ def rehearse(plan: AttackPlan) -> None:
     )
     short = {name: _shortened(name, value) for name, value in plan.parameters.items()}
     for radii in plan.radii:
-        threat = {name: Budget(norm=chosen.norm, eps=eps, levels=chosen.levels) for name, eps in radii.items()}
+        threat = {name: Budget(norm=plan.norm, eps=eps, levels=chosen.levels) for name, eps in radii.items()}
         ATTACKS[chosen.attack].load()(problem, inputs, threat, **short, seed=chosen.seed, sample_ids=["rehearsal"])
 
 
@@ -45,4 +46,4 @@ def _sum(inputs: Inputs) -> Tensor:
 
 
 def _shortened(name: str, value: Any) -> Any:
-    return min(value, _SHORT) if name in ("steps", "restarts") and isinstance(value, int) else value
+    return min(value, _SHORT) if name in _LONG and isinstance(value, int) else value

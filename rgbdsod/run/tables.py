@@ -1,6 +1,6 @@
 """Tables as plain text, for the screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rgbdsod.run.definitions import PROTOCOLS, REPORTED, SHOWN, better, title
@@ -18,9 +18,30 @@ def attack_table(metrics: dict[str, Any], protocol: str = "benchmark") -> str:
     """
     results = metrics["results"]
     lines = _one_eps(metrics, results[0], protocol) if len(results) == 1 else _several_eps(metrics, protocol)
+    lines += [line for result in results for line in _smallest(result, metrics)]
+    lines += health_lines(metrics.get("health", []))
     if metrics["note"]:
         lines.append(metrics["note"])
     return "\n".join(lines)
+
+
+def _smallest(result: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
+    """What an attack that looks for the smallest change found."""
+    smallest = result.get("smallest")
+    if smallest is None:
+        return []
+    norm = next(iter(result["budget"].values()))["norm"]
+    size = "" if smallest["median"] is None else f", median {norm} {smallest['median']:.4g} before rounding"
+    return [f"smallest change   found for {smallest['found']} of {metrics['images']}{size}"]
+
+
+def health_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line for all checks that passed, and two for each that failed: what was found, and what to do."""
+    failed = [check for check in checks if not check["passed"]]
+    lines = [f"health  {len(checks) - len(failed)} of {len(checks)} checks passed"] if checks else []
+    for check in failed:
+        lines += [f"  FAILED  {check['name']}: {check['found']}", f"          {check['advice']}"]
+    return lines
 
 
 def evaluation_table(metrics: dict[str, Any], protocols: Sequence[str] = tuple(PROTOCOLS)) -> str:

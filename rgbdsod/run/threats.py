@@ -13,6 +13,9 @@ Radii = dict[str, float]
 
 DEFAULT_EPS = 8 / 255
 
+NO_BOUND = 1e9
+"""A radius that no image reaches: what attacks that look for the smallest change have unless one is given."""
+
 _EXAMPLES = {"l2": "5", "l1": "200", "l0": "100"}
 
 
@@ -40,6 +43,8 @@ def parse_number(text: str, flag: str) -> float:
 
 def show_eps(value: float) -> str:
     """A radius as people write it: 8/255."""
+    if value == NO_BOUND:
+        return "any"
     levels = value * 255
     if 0 < value <= 1 and abs(levels - round(levels)) < 1e-9:
         return f"{round(levels)}/255"
@@ -77,17 +82,20 @@ def attacked_inputs(
     return (modality,)
 
 
-def all_radii(attacked: Sequence[str], eps: Eps | None, norm: str) -> list[Radii]:
+def all_radii(attacked: Sequence[str], eps: Eps | None, norm: str, *, bounded: bool = True) -> list[Radii]:
     """One set of radii for each value in the lists that a user gave.
 
     Args:
         attacked: inputs that may change.
         eps: what the user gave; None is 8/255 under the L-infinity norm.
         norm: of all radii.
+        bounded: whether an attack needs a radius; without one it may go anywhere.
 
     Raises:
         UsageError: for a radius outside its range, an input or a norm without one, or lists of different lengths.
     """
+    if eps is None and not bounded:
+        eps = 1.0 if norm == "linf" else NO_BOUND
     columns = {name: _values(name, eps, norm) for name in attacked}
     lengths = {len(values) for values in columns.values()} - {1}
     if len(lengths) > 1:

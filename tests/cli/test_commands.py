@@ -26,7 +26,8 @@ def test_attack_prints_what_it_does_and_what_came_of_it(attack):
     assert lines[2] == "attack  pgd   linf, rgb untouched, depth 8/255, 2 steps"
     assert lines[3].split() == ["clean", "attacked", "change"]
     assert lines[4].split()[:2] == ["MAE", "down"]
-    assert lines[-2].startswith("fooled (IoU below 0.5)") and "of 3" in lines[-2]
+    assert lines[-3].startswith("fooled (IoU below 0.5)") and "of 3" in lines[-3]
+    assert lines[-2].startswith("health  ")
     folder = Path(lines[-1].split()[1])
     assert folder.parts[:2] == ("runs", "attack") and folder.name.startswith("tiny-scenes-3-32x32-3-pgd-depth-")
     assert (folder / "metrics.json").is_file() and answer.err == ""
