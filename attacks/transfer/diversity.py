@@ -1,8 +1,8 @@
 """Inputs shrunk and padded at random, anew at each step: DI-FGSM."""
 
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Self, Unpack
+import copy
+from dataclasses import dataclass, replace
+from typing import Any, Self, Unpack, cast
 
 import torch
 from torch import Tensor
@@ -83,6 +83,25 @@ class Frame:
         return rows.to(outputs) @ outputs @ columns.to(outputs).mT
 
 
+class _Framed:
+    """A problem that sees all pictures shrunk; asked for anything else it is the problem itself."""
+
+    def __init__(self, problem: Problem, frame: Frame) -> None:
+        self._problem, self._frame = problem, frame
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._problem, name)
+
+    def forward(self, inputs: Inputs) -> Any:
+        """What the problem makes of the shrunk pictures; half precision is for networks, not for resizing."""
+        device = next(iter(inputs.values())).device.type
+        with torch.autocast(device, enabled=False):
+            shrunk = {name: self._frame.shrink(value) for name, value in inputs.items()}
+        outputs = self._problem.forward(shrunk)
+        with torch.autocast(device, enabled=False):
+            return self._frame.restore(outputs)
+
+
 class Diverse:
     """Estimates at shrunk and padded inputs: all inputs of a sample alike, and all its copies, anew at each step.
 
@@ -109,15 +128,9 @@ class Diverse:
         """One pass at shrunk points; the gradients are those of the points themselves."""
         check_images(points, "input diversity")
         frame = self._frame(engine, next(iter(points.values())), round(progress * self._steps))
-        with torch.enable_grad():
-            leaves = {name: value.detach().requires_grad_() for name, value in points.items()}
-            outputs = frame.restore(engine.forward({name: frame.shrink(value) for name, value in leaves.items()}))
-            loss = engine.problem.loss(outputs, progress)
-            gradients = engine.pull(loss, leaves)
-        seen = outputs.detach() if isinstance(outputs, Tensor) else outputs
-        value = engine.problem.track(seen)
-        value = loss.detach() if value is None else value
-        return Evaluation(value, partial(engine.problem.fooled, seen), gradients, faithful=False)
+        framed = copy.copy(engine)  # it counts in the same tally
+        framed.problem = cast(Problem, _Framed(engine.problem, frame))
+        return replace(framed.gradient(points, progress), faithful=False)
 
     def _frame(self, engine: Engine, picture: Tensor, step: int) -> Frame:
         """Where one step's pictures lie; copies of a sample draw from streams of one name, hence the same numbers."""

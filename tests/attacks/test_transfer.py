@@ -146,6 +146,30 @@ def test_passes(attack, own, backward):
     assert result.inputs["rgb"] is inputs["rgb"]
 
 
+@pytest.mark.parametrize("attack", [difgsm, sifgsm])
+def test_each_gradient_can_be_a_mean_of_passes(attack):
+    problem, inputs = toy(2)
+    problem, own = problem.select(torch.arange(2)), {"copies": 2} if attack is sifgsm else {}
+    once, twice = (attack(problem, inputs, BOTH, steps=2, eot=eot, **own) for eot in (1, 2))
+    assert (twice.backward == 2 * once.backward).all()
+    assert same(once, twice, 1e-6)
+
+
+def test_half_precision_is_for_the_network_alone():
+    """The pictures are not rounded on their way to the network."""
+    seen = []
+
+    def score(inputs):
+        seen.append(inputs["image"].detach())
+        return inputs["image"].flatten(1).sum(1)
+
+    inputs = {"image": rand(2, 2, 3, 16, 16)}
+    problem = ScoreProblem(score, inputs=("image",))
+    difgsm(problem, inputs, {"image": Budget(eps=0.1)}, steps=2, diversity=1.0, precision="bfloat16")
+    assert all(picture.dtype == torch.float32 for picture in seen)
+    assert (seen[1] != seen[1].bfloat16().float()).any()
+
+
 def test_look_ahead_is_as_long_as_a_step_in_every_norm():
     inputs = rand(0, 2, 3, 4, 4)
     for norm in ("linf", "l2", "l1"):
