@@ -67,4 +67,15 @@ ROWS = [
         aim="nearest",
         ranges={**_PENALTY, "acceptable": "0 or more"},
     ),
+    AttackRow(
+        "cw-linf",
+        f"{_HERE}.cw_linf:cw_linf",
+        "Carlini and Wagner's Linf attack: a penalty on what exceeds a limit that falls",
+        "Carlini and Wagner, Towards evaluating the robustness of neural networks, 2016",
+        "1608.04644",
+        "at most R T forwards and backwards, 1 forward to verify; samples leave when their limit is found",
+        norms=("linf",),
+        aim="nearest",
+        ranges=_PENALTY,
+    ),
 ]
