@@ -70,5 +70,5 @@ class AttackRow:
         return {p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
 
     def range_of(self, parameter: str) -> str:
-        """What a parameter may be, in words."""
-        return self.ranges.get(parameter) or RANGES[parameter]
+        """What a parameter may be, in words; "" where nobody said."""
+        return self.ranges.get(parameter) or RANGES.get(parameter, "")

@@ -24,7 +24,9 @@ def command(
         screen.document({"schema": "rgbdsod.info/1", **asdict(found)})
         return
     lines = {found.kind: found.name, "summary": found.summary, **found.facts}
-    lines |= {f"--{key.replace('_', '-')}": f"default {_show(value)}" for key, value in found.parameters.items()}
+    for key, value in found.parameters.items():
+        allowed = f" ({found.ranges[key]})" if found.ranges.get(key) else ""
+        lines[f"--{key.replace('_', '-')}"] = f"default {_show(value)}{allowed}"
     width = max(len(key) for key in lines)
     for key, value in lines.items():
         screen.result(f"{key.ljust(width)}  {value}")

@@ -30,8 +30,20 @@ def command(
     for name, items in found.items():
         screen.result(f"{name}")
         width = max(len(item.name) for item in items)
-        for item in items:
-            screen.result(f"  {item.name.ljust(width)}  {item.summary}")
+        for group, members in _groups(items).items():
+            if group:
+                screen.result(f"  {group}")
+            for item in members:
+                screen.result(f"  {item.name.ljust(width)}  {item.summary}")
+
+
+def _groups(items: list[Info]) -> dict[str, list[Info]]:
+    """Attacks by what they see and look for; everything else in one group without a name."""
+    groups: dict[str, list[Info]] = {}
+    for item in items:
+        sees = item.facts.get("sees", "").partition(":")[0]
+        groups.setdefault(f"-- sees {sees}; {item.facts['looks for']}" if sees else "", []).append(item)
+    return groups
 
 
 def _find(kind: str | None, pattern: str | None) -> dict[str, list[Info]]:

@@ -23,6 +23,17 @@ TABLES: Mapping[str, Table[Any]] = {
 }
 
 
+KNOWLEDGE = {
+    "white": "gradients",
+    "score": "scores: the model's outputs",
+    "decision": "decisions: whether its aim is reached",
+    "none": "nothing of the model",
+}
+"""What an attack sees of the model."""
+
+AIMS = {"strongest": "the highest loss within the radius", "nearest": "the smallest change that fools"}
+
+
 @dataclass(frozen=True)
 class Info:
     """One thing that has a name.
@@ -33,6 +44,7 @@ class Info:
         summary: one line.
         facts: what is known about it, by name.
         parameters: an attack's own parameters with their defaults.
+        ranges: what they may be, in words.
     """
 
     kind: str
@@ -40,6 +52,7 @@ class Info:
     summary: str
     facts: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
+    ranges: dict[str, str] = field(default_factory=dict)
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -118,10 +131,12 @@ def _attack(row: AttackRow, parameters: bool) -> Info:
         "paper": row.paper,
         "arXiv": row.arxiv and f"https://arxiv.org/abs/{row.arxiv}",
         "passes": row.passes,
-        "knowledge": row.knowledge,
+        "sees": KNOWLEDGE[row.knowledge],
+        "looks for": AIMS[row.aim],
+        "attacks": "class scores only" if row.outputs == "classes" else "maps only" if row.outputs == "maps" else "",
         "norms": ", ".join(row.norms),
     }
-    return Info("attack", row.name, row.summary, _known(facts), own)
+    return Info("attack", row.name, row.summary, _known(facts), own, {name: row.range_of(name) for name in own})
 
 
 def _objective(row: ObjectiveRow, parameters: bool) -> Info:
