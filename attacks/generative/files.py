@@ -51,7 +51,8 @@ def read(source: str | Path, family: str) -> tuple[dict[str, Tensor], dict[str, 
         WeightsError: the file is missing, damaged, no generator, or one of another family.
     """
     path = Path(str(files(__package__) / "assets" / f"{source}.safetensors")) if source in BUILT_IN else Path(source)
-    make = f"make one with: rgbdsod generator train --kind {'natural' if family == 'latent' else 'gap'} --out {path}"
+    kind = "natural" if family == "latent" else "gap"
+    make = f"make one with: rgbdsod generator train --kind {kind} --out FILE.safetensors"
     if not path.is_file():
         raise WeightsError(f"no generator {source}; built-in are {', '.join(BUILT_IN)}, or {make}")
     try:

@@ -132,19 +132,19 @@ class PerturbationGenerator:
                 found = ", ".join(f"{key} {tuple(value.shape)}" for key, value in inputs.items())
                 raise UsageError(f"generator {self.scope.kind} reads {wanted} of one size, got {found}; train another")
             size = shape[2:]
-        for name, ball in balls.items():
-            self._check_budget(name, ball)
+        self._check_radii({name: float(ball.radius.max()) for name, ball in balls.items()})
 
-    def _check_budget(self, name: str, ball: Ball) -> None:
-        most, radius = self.scope.eps.get(name), float(ball.radius.max())
-        if most is not None and radius <= most * (1 + _SLACK):
-            return
-        scope = ", ".join(f"{key} up to {255 * eps:.4g}/255" for key, eps in self.scope.eps.items())
-        asked = f"{255 * radius:.4g}/255"
-        raise UsageError(
-            f"generator {self.scope.kind} was trained for {scope}, not for {name} {asked}; train one that is: "
-            f"rgbdsod generator train --kind {self.scope.kind} --modality {name} --eps {asked}"
-        )
+    def _check_radii(self, radii: Mapping[str, float]) -> None:
+        scope = self.scope
+        wrong = [name for name, eps in radii.items() if eps > scope.eps.get(name, 0) * (1 + _SLACK)]
+        if wrong:
+            served = ", ".join(f"{name} up to {255 * eps:.4g}/255" for name, eps in scope.eps.items())
+            asked = f"{255 * max(radii.values()):.4g}/255"
+            modality = "both" if len(radii) > 1 else wrong[0]
+            raise UsageError(
+                f"generator {scope.kind} was trained for {served}, not for {wrong[0]} {255 * radii[wrong[0]]:.4g}/255; "
+                f"train one: rgbdsod generator train --kind {scope.kind} --modality {modality} --eps {asked}"
+            )
 
     def save(self, path: str | Path) -> None:
         """Write weights and scope to one .safetensors file, in one step.
