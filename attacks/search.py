@@ -215,18 +215,19 @@ class Search:
         self._trace.append(last.index_copy(0, self.rows, -gap.to(last)))
         return Look(gap, fooled, gradient)
 
-    def leave(self, done: Tensor, *state: Tensor) -> list[Tensor]:
+    def leave(self, done: Tensor, *state: Tensor, at_once: bool = False) -> list[Tensor]:
         """Samples that are done leave; asked often, it waits until they are a quarter of the batch.
 
         Args:
             done: bool (B,).
             state: what the attack keeps for each sample, each (B, ...).
+            at_once: do not wait, for attacks whose queries count.
 
         Returns:
             The state of those that stay.
         """
         index = (~done).nonzero().flatten()
-        if len(index) * 4 > len(done) * 3:
+        if len(index) == len(done) or (len(index) * 4 > len(done) * 3 and not at_once):
             return list(state)
         self.rows = self.rows[index]
         if len(index):
@@ -255,7 +256,8 @@ class Search:
                 points[name] = quantise(points[name], engine.clean[name], ball.budget)
         exact = engine.in_full_precision()
         outputs = exact.forward(points)
-        gap, found = exact.problem.gap(outputs), torch.isfinite(self._distance) if points else True
+        gap = exact.problem.gap(outputs)
+        found = torch.isfinite(self._distance) | (not points)
         trace = torch.stack(self._trace or [-gap])[None]
         engine.check_finite(trace.nan_to_num(posinf=0.0, neginf=0.0))
         fooled = exact.problem.fooled(outputs) & found
@@ -266,7 +268,7 @@ class Search:
         return Result(
             inputs={name: points.get(name, clean) for name, clean in self._inputs.items()},
             start_loss=trace[0, 0],
-            loss=torch.where(fooled, -gap.to(trace), trace[0, 0]),
+            loss=torch.where(fooled | ~found, -gap.to(trace), trace[0, 0]),
             fooled=fooled,
             forward=forward,
             backward=backward,
