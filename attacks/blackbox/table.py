@@ -4,6 +4,7 @@ from rgbdsod.attacks.rows import AttackRow
 
 _HERE = "rgbdsod.attacks.blackbox"
 _SHARE = "above 0, up to 1"
+_START = "values of the attacked inputs that fool; none: uniform noise"
 _SCORE = "gap, objective"
 _DRAWS = "an even number, 2 or more"
 _SPREAD = "above 0, in units of the [0, 1] input"
@@ -52,5 +53,51 @@ ROWS: list[AttackRow] = [
         knowledge="score",
         norms=("linf", "l2"),
         ranges={"draws": _DRAWS, "spread": _SPREAD, "score": _SCORE},
+    ),
+    AttackRow(
+        "zoo",
+        f"{_HERE}.zoo:zoo",
+        "coordinate descent on differences of scores, the change of large images on coarser grids",
+        "Chen et al., ZOO: zeroth order optimization based black-box attacks to deep neural networks, 2017",
+        "1708.03999",
+        "at most Q forwards, 1 more to verify (default 10 000; 768 000 for small images in the paper)",
+        knowledge="score",
+        norms=("l2",),
+        aim="nearest",
+        ranges={
+            "queries": "two for each coordinate and 2 more, or more",
+            "coordinates": "1 or more",
+            "spread": _SPREAD,
+            "weight": "above 0",
+            "rounds": "1 or more",
+            "solver": "adam, newton",
+            "hierarchy": "true, false",
+            "importance": "true, false",
+            "share": "0 or more for each attacked input",
+        },
+    ),
+    AttackRow(
+        "hopskipjump",
+        f"{_HERE}.hopskipjump:hopskipjump",
+        "along the line between fooled and not, whose direction is felt by decisions alone",
+        "Chen et al., HopSkipJumpAttack: a query-efficient decision-based attack, 2019",
+        "1904.02144",
+        "at most Q forwards, 1 more to verify (default 1000; up to 25 000 in the paper)",
+        knowledge="decision",
+        norms=("l2", "linf"),
+        aim="nearest",
+        ranges={"draws": "1 or more", "start": _START},
+    ),
+    AttackRow(
+        "boundary",
+        f"{_HERE}.boundary:boundary",
+        "a random walk along the line between fooled and not, by decisions alone",
+        "Brendel et al., Decision-based adversarial attacks, 2017",
+        "1712.04248",
+        "at most Q forwards, 1 more to verify (default 1000; 100 000 and more in the paper)",
+        knowledge="decision",
+        norms=("l2",),
+        aim="nearest",
+        ranges={"start": _START},
     ),
 ]
