@@ -78,4 +78,14 @@ ROWS = [
         aim="nearest",
         ranges=_PENALTY,
     ),
+    AttackRow(
+        "bisection",
+        f"{_HERE}.bisection:bisection",
+        "the radius of projected gradient steps, bisected: a cross-check of the others",
+        "after Madry et al., 2017, and Carlini et al., On evaluating adversarial robustness, 2019",
+        "1902.06705",
+        "at most R T forwards and backwards, 2 forwards more; samples leave when their radius is found",
+        aim="nearest",
+        ranges=_PENALTY,
+    ),
 ]
