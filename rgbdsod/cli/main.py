@@ -31,6 +31,7 @@ COMMANDS = {
     "attack": "Make adversarial examples, and measure the maps before and after.",
     "evaluate": "Measure the maps of a model, or of ready maps.",
     "train": "Train or fine-tune a network; the same command continues a training that was stopped.",
+    "transfer": "Attack each of several models, and measure all of them on the results.",
     "report": "Make a self-contained page, or tables, from run folders.",
     "list": "List models, attacks, objectives, data sets and metrics.",
     "info": "Show parameters with defaults, paper, weights and licence of a name.",
