@@ -55,6 +55,8 @@ def bisection(
         look = search.gradient(point)
         bracket = _Bracket.begin(reach(look, search.space), _most(search.space, len(threat)))
         for step in range(1, rounds * steps + 1):
+            if not len(search):
+                break
             if step > 1:
                 look = search.gradient(point, of="loss")
             moved = point - _way(search.space, look.gradient, point, bracket.radius)
@@ -64,8 +66,6 @@ def bisection(
             done = (bracket.played >= rounds) | bracket.closed | (search.best == 0)
             point, *rest = search.leave(done, point, *bracket)
             bracket = _Bracket(*rest)
-            if not len(search):
-                break
         search.evaluate(point)
         return search.result(steps)
 
