@@ -44,7 +44,8 @@ class Layers:
             if value.requires_grad and value.shape[:1] == (len(engine),)
         }
         if not heard:
-            raise UsageError(f"--layers: none of them depends on the attacked {', '.join(guide)}; name others, or none")
+            attacked = " or ".join(guide)
+            raise UsageError(f"--layers: none of them depends on the attacked {attacked}; name others, or auto")
         self._guide = heard if self._most is None else _spread(heard, self._most)
         self._taps.only(self._guide)
 

@@ -1,9 +1,10 @@
-"""An attack on one tiny image without a network: what does not fit together is found before any image is read."""
+"""An attack on one tiny image and network: what does not fit together is found before any image is read."""
 
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from rgbdsod.attacks import Budget, MapProblem
 from rgbdsod.attacks.table import ATTACKS
@@ -13,10 +14,11 @@ from rgbdsod.types import Inputs
 _SIDE = 8
 _LONG = ("steps", "restarts", "queries", "rounds", "draws")
 _SHORT = 2  # of each in the rehearsal, where the run has more
+_OF_THE_NETWORK = ("layers",)  # they name parts of the real network
 
 
 def rehearse(plan: AttackPlan) -> None:
-    """Attack a sum of the inputs with the plan's settings.
+    """Attack a network that sums the inputs, with the plan's settings.
 
     Raises:
         UsageError: whatever the attack has against them.
@@ -25,24 +27,32 @@ def rehearse(plan: AttackPlan) -> None:
     inputs = {name: torch.full((1, 1 if name == "depth" else 3, _SIDE, _SIDE), 0.5) for name in plan.inputs}
     mask = torch.zeros(1, 1, _SIDE, _SIDE)
     problem = MapProblem(
-        _sum,
+        _Sum(plan.inputs),
         mask,
         objective=chosen.objective,
         goal=chosen.goal,  # type: ignore[arg-type]  # checked by the plan
         target=mask if chosen.goal == "paint" else None,
         success=plan.success,
-        inputs=plan.inputs,
-        modules=(),
     )
-    short = {name: _shortened(name, value) for name, value in plan.parameters.items()}
+    short = {name: _shortened(name, value) for name, value in plan.parameters.items() if name not in _OF_THE_NETWORK}
     for radii in plan.radii:
         threat = {name: Budget(norm=plan.norm, eps=eps, levels=chosen.levels) for name, eps in radii.items()}
         ATTACKS[chosen.attack].load()(problem, inputs, threat, **short, seed=chosen.seed, sample_ids=["rehearsal"])
 
 
-def _sum(inputs: Inputs) -> Tensor:
-    """Logits (B,1,H,W) to which every input contributes."""
-    return torch.stack([value.mean(1, keepdim=True) for value in inputs.values()]).sum(0) - 0.5
+class _Sum(nn.Module):
+    """Logits (B,1,H,W) to which every input contributes, from one convolution that leaves the random state alone."""
+
+    def __init__(self, inputs: tuple[str, ...]) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.mix = skip_init(nn.Conv2d, len(inputs), 1, 1)
+        nn.init.constant_(self.mix.weight, 1.0)
+        nn.init.constant_(self.mix.bias, -0.5)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        logits: Tensor = self.mix(torch.cat([inputs[name].mean(1, keepdim=True) for name in self.inputs], 1))
+        return logits
 
 
 def _shortened(name: str, value: Any) -> Any:

@@ -16,6 +16,8 @@ from rgbdsod.attacks.saliency.multilayer import multilayer
 from rgbdsod.attacks.saliency.rosa import Proportional, rosa
 from rgbdsod.attacks.saliency.taps import Taps
 from rgbdsod.errors import UsageError
+from rgbdsod.run.attack_settings import AttackPlan, AttackSettings
+from rgbdsod.run.rehearsal import rehearse
 
 BOTH = {"rgb": Budget(eps=0.1), "depth": Budget(eps=0.1)}
 EACH = pytest.mark.parametrize("attack", [rosa, multilayer])
@@ -285,3 +287,13 @@ def test_a_problem_without_modules_has_no_layers():
     problem = MapProblem(network.forward, masks, inputs=("rgb", "depth"))
     with pytest.raises(UsageError, match="no layer to listen to: the problem holds no modules; pass modules="):
         multilayer(problem, inputs, BOTH)
+
+
+def test_a_run_is_rehearsed_without_the_layers_of_its_network():
+    """What is checked before any image is read knows no layer of the real network."""
+    for attack, own in (("multilayer", {"layers": "network.resnet.conv1"}), ("rosa", {"against": "truth"})):
+        settings = AttackSettings(attack=attack, parameters=own)
+        rehearse(AttackPlan.of(settings, ("rgb", "depth"), "bbsnet"))
+    with pytest.raises(UsageError, match="--weight -1"):
+        settings = AttackSettings(attack="multilayer", parameters={"weight": -1.0})
+        rehearse(AttackPlan.of(settings, ("rgb", "depth"), "bbsnet"))
