@@ -149,11 +149,16 @@ def _check_command(line: str) -> None:
     commands = typer.main.get_command(build_app()).commands  # type: ignore[attr-defined]
     assert words[0] in commands, f"{line}: there is no such command"
     command = commands[words[0]]
+    if hasattr(command, "commands"):  # of a group, the second word says which
+        words = words[1:]
+        assert words and words[0] in command.commands, f"{line}: there is no such command"
+        command = command.commands[words[0]]
     try:
         values, rest, _ = command.make_parser(command.context_class(command)).parse_args(words[1:])
     except Exception as error:  # typer has its own copy of click, whose errors it does not export
         raise AssertionError(f"{line}: {error}") from error
-    assert not rest or words[0] in ("report", "list", "info"), f"{line}: {rest} is no flag"
+    takes_words = any(param.param_type_name == "argument" for param in command.params)
+    assert not rest or takes_words, f"{line}: {rest} is no flag"
     for flag, table in TABLES.items():
         value = values.get(flag)
         known = value is None or value in table or ".py" in value or value.isupper() or values.get("plugin")

@@ -48,4 +48,6 @@ def worst_of(
         shape = tuple(inputs[sensor].shape)
         raise UsageError(f'input "{sensor}" has shape {shape}; attack "{attack}" changes maps (B,C,H,W)')
     own = {name: threat[name] for name in attacked if name == sensor}
-    return perturb(problem, inputs, own, steps=0, restarts=draws, start=disturb, attack=attack, **common)
+    return perturb(
+        problem, inputs, own, steps=0, restarts=draws, start=disturb, attack=attack, knowledge="score", **common
+    )

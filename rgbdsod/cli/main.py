@@ -31,13 +31,17 @@ COMMANDS = {
     "attack": "Make adversarial examples, and measure the maps before and after.",
     "evaluate": "Measure the maps of a model, or of ready maps.",
     "train": "Train or fine-tune a network; the same command continues a training that was stopped.",
+    "universal": "Fit one noise for all images of a set, and measure it on others.",
+    "generator": "Train a generator of perturbations, or of images, for attacks that draw instead of searching.",
     "transfer": "Attack each of several models, and measure all of them on the results.",
     "report": "Make a self-contained page, or tables, from run folders.",
     "list": "List models, attacks, objectives, data sets and metrics.",
     "info": "Show parameters with defaults, paper, weights and licence of a name.",
     "doctor": "Check Python, torch, device, folders, weights and data; run a short self-test.",
 }
-"""Each is the function `command` of the module of its name."""
+"""Each is the function `command` of the module of its name; one of `GROUPS` is several, `COMMANDS` of that module."""
+
+GROUPS = ("universal", "generator")
 
 
 class Stopped(BaseException):
@@ -75,14 +79,24 @@ def build_app(wanted: Iterable[str] = COMMANDS) -> typer.Typer:
     )
     app.callback()(main)
     for name, text in COMMANDS.items():
-        function = _load(name) if name in wanted else _only_named
-        app.command(name, cls=LayeredCommand, help=text)(function)
+        if name in GROUPS and name in wanted:
+            app.add_typer(_load_group(name), name=name, help=text)
+        else:
+            function = _load(name) if name in wanted else _only_named
+            app.command(name, cls=LayeredCommand, help=text)(function)
     return app
 
 
 def _load(name: str) -> Callable[..., None]:
     function: Callable[..., None] = import_module(f"rgbdsod.cli.{name}").command
     return function
+
+
+def _load_group(name: str) -> typer.Typer:
+    group = typer.Typer(no_args_is_help=True)
+    for action, function in import_module(f"rgbdsod.cli.{name}").COMMANDS.items():
+        group.command(action, cls=LayeredCommand)(function)
+    return group
 
 
 def _only_named() -> None:
