@@ -9,7 +9,7 @@ from rgbdsod.attacks.partial import Forward, OnModel, staged, whole
 from rgbdsod.attacks.pixels import Pixels, Reference
 from rgbdsod.attacks.success import parse_success
 from rgbdsod.attacks.table import MAP_OBJECTIVES
-from rgbdsod.attacks.turning import turning_point
+from rgbdsod.attacks.turning import easiest, turning_point
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs, MapModel
 
@@ -105,12 +105,12 @@ class MapProblem(OnModel):
 
     def exits(self, outputs: Tensor) -> Tensor:
         """One: what the pixels lack that the success rule still needs, (B,1)."""
-        beside = self._beside(self._aim if self._success.on_target else self._truth, outputs)
-        toward, weight, need = self._success.stakes(beside)
-        if self._toward and not self._success.on_target:  # pixels that the goal does not move cannot help
-            weight = weight * (self._aim.positive != self._truth.positive).flatten(1).to(weight)
-        margin = -beside.margin if toward else beside.margin
-        return turning_point(margin.flatten(1), weight, need)[:, None]
+        return turning_point(*self._stakes(outputs))[:, None]
+
+    def demands(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """What each pixel lacks, and each one's share (B, H*W) of what the success rule needs: the easiest pixels."""
+        margin, weight, need = self._stakes(outputs)
+        return margin, easiest(margin, weight, need)
 
     def sides(self, outputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """Minus the margins of the pixels still to turn, and those that the goal leaves alone, if it names any."""
@@ -129,6 +129,15 @@ class MapProblem(OnModel):
     def select(self, index: Tensor) -> Self:
         """The problem for some of the samples."""
         return self._rows(index, "_truth", "_aim", "_valid")
+
+    def _stakes(self, outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Margins (B, H*W), positive while there is work left; their weights; and the sum at which the rule holds."""
+        beside = self._beside(self._aim if self._success.on_target else self._truth, outputs)
+        toward, weight, need = self._success.stakes(beside)
+        if self._toward and not self._success.on_target:  # pixels that the goal does not move cannot help
+            weight = weight * (self._aim.positive != self._truth.positive).flatten(1).to(weight)
+        margin = -beside.margin if toward else beside.margin
+        return margin.flatten(1), weight, need
 
     def _signed(self, value: Tensor) -> Tensor:
         """Raised away from the truth, lowered towards a target."""

@@ -133,6 +133,11 @@ class OnModel:
         """What is missing to the nearest way out, (B,)."""
         return self.exits(outputs).amin(1)
 
+    def demands(self, outputs: Any) -> tuple[Tensor, Tensor]:
+        """What must turn: one thing, the nearest way out."""
+        gap = self.gap(outputs)[:, None]
+        return gap, torch.ones_like(gap)
+
     def given(self, fixed: Inputs) -> Self:
         """The problem with some inputs filled in; what depends on these alone is computed once, here."""
         return self._with(_model=self._model.given(fixed))

@@ -67,6 +67,10 @@ class Problem(Protocol):
         """What a saliency map of the outputs weighs: what is to rise (B,) and what is to fall (B,), if anything is."""
         ...
 
+    def demands(self, outputs: Any) -> tuple[Tensor, Tensor]:
+        """What must turn for the nearest way out: margins (B, K), positive while closed, and their shares (B, K)."""
+        ...
+
     def raising(self, objective: str) -> Self:
         """The same problem with another objective, by name."""
         ...

@@ -16,12 +16,18 @@ def turning_point(margin: Tensor, weight: Tensor, need: Tensor) -> Tensor:
         need: the sum of weights at which the rule holds, (B,).
     """
     with torch.no_grad():
-        ease = torch.where(weight > 0, margin / weight.clamp_min(1e-12), torch.inf)
-        order = ease.argsort(1)
-        spent = weight.gather(1, order).double().cumsum(1)
-        before = torch.cat([torch.zeros_like(spent[:, :1]), spent[:, :-1]], 1)
-        chosen = torch.zeros_like(weight).scatter(1, order, (before < need[:, None].double()).to(weight)) * weight
-        share = chosen / chosen.sum(1, keepdim=True).clamp_min(1e-12)
-        left = (margin > 0) & (chosen > 0)
+        share = easiest(margin, weight, need)
+        left = (margin > 0) & (share > 0)
         counted = torch.where(left.any(1, keepdim=True), share * left, share)
     return (margin * counted).sum(1)
+
+
+@torch.no_grad()
+def easiest(margin: Tensor, weight: Tensor, need: Tensor) -> Tensor:
+    """The easiest pixels whose weights add up to `need`: each one's share of their sum, (B,N), 0 for all others."""
+    ease = torch.where(weight > 0, margin / weight.clamp_min(1e-12), torch.inf)
+    order = ease.argsort(1)
+    spent = weight.gather(1, order).double().cumsum(1)
+    before = torch.cat([torch.zeros_like(spent[:, :1]), spent[:, :-1]], 1)
+    chosen = torch.zeros_like(weight).scatter(1, order, (before < need[:, None].double()).to(weight)) * weight
+    return chosen / chosen.sum(1, keepdim=True).clamp_min(1e-12)
