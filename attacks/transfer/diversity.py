@@ -105,7 +105,8 @@ class _Framed:
 class Diverse:
     """Estimates at shrunk and padded inputs: all inputs of a sample alike, and all its copies, anew at each step.
 
-    Maps are brought back to the whole picture before they are compared with anything, so that they meet their masks.
+    The first step sees the pictures themselves, so that the loss at the start is known without a pass of its own. Maps
+    are brought back to the whole picture before they are compared with anything, so that they meet their masks.
 
     Args:
         chance: how often a sample is shrunk, 0 to 1.
@@ -127,6 +128,8 @@ class Diverse:
     def __call__(self, engine: Engine, points: Inputs, progress: float) -> Evaluation:
         """One pass at shrunk points; the gradients are those of the points themselves."""
         check_images(points, "input diversity")
+        if progress == 0:
+            return engine.gradient(points, progress)
         frame = self._frame(engine, next(iter(points.values())), round(progress * self._steps))
         framed = copy.copy(engine)  # it counts in the same tally
         framed.problem = cast(Problem, _Framed(engine.problem, frame))
@@ -167,7 +170,7 @@ def difgsm(
         steps: how many.
         step_size: None: the radius over the number of steps.
         decay: what is kept of the accumulated gradient at each step.
-        diversity: how often a sample is shrunk at a step, 0 to 1.
+        diversity: how often a sample is shrunk at a step, 0 to 1; at the first step never.
         smallest: the smallest side, as a share of the picture's.
         keep: the "best" point on the way or the "last".
         common: see `rgbdsod.attacks.core.Common`.

@@ -49,7 +49,7 @@ def transfer(
         decay: what is kept of the accumulated gradient at each step.
         joint: normalise by one mean over all attacked inputs, instead of one for each.
         lookahead: take the gradient where the accumulated one leads (NI).
-        diversity: how often a sample is shrunk and padded at a step, 0 to 1 (DI); 0: never.
+        diversity: how often a sample is shrunk and padded at a step but the first, 0 to 1 (DI); 0: never.
         smallest: the smallest side then, as a share of the picture's.
         kernel: taps of the Gaussian that smooths gradients, odd (TI); 1: none; None: as for `tifgsm`.
         copies: each half as bright as the one before; the first is the point itself (SI); 1: no others.

@@ -214,7 +214,7 @@ def test_both_inputs_are_moved_alike_and_copies_too():
     problem, inputs = toy(3)
     same_picture = {"rgb": inputs["depth"].expand(-1, 3, -1, -1), "depth": inputs["depth"]}
     seen = []
-    estimate = Diverse(1.0, 0.7, steps=2)
+    estimate = Diverse(1.0, 0.7, steps=3)
     with Engine.open(problem, same_picture, BOTH, attack="x", sample_ids=["a", "b", "c"]) as engine:
         twice = engine.part(torch.tensor([0, 1, 2, 0, 1, 2]))
         for one in (engine, twice):
@@ -226,7 +226,7 @@ def test_both_inputs_are_moved_alike_and_copies_too():
 
             one.problem.forward = spy
             points = {name: value.repeat(len(one) // 3, 1, 1, 1) for name, value in same_picture.items()}
-            for progress in (0.0, 0.5):
+            for progress in (1 / 3, 2 / 3):
                 estimate(one, points, progress)
     for points in seen:
         assert torch.equal(points["rgb"][:, :1], points["depth"])
@@ -241,16 +241,23 @@ def test_gradients_of_shrunk_inputs_are_those_of_the_inputs():
     problem, inputs = toy(2)
     problem, inputs = problem.select(torch.arange(2)), {name: value.double() for name, value in inputs.items()}
     problem.modules[0].double()
-    estimate, way = Diverse(1.0, 0.8, steps=1), {name: rand(5, *x.shape).double() - 0.5 for name, x in inputs.items()}
+    estimate, way = Diverse(1.0, 0.8, steps=2), {name: rand(5, *x.shape).double() - 0.5 for name, x in inputs.items()}
     with Engine.open(problem, inputs, BOTH, attack="x") as engine:
-        here = estimate(engine, inputs, 0.0)
+        here = estimate(engine, inputs, 0.5)
         ahead, behind = (
-            estimate(engine, {name: x + sign * 1e-5 * way[name] for name, x in inputs.items()}, 0.0).value
+            estimate(engine, {name: x + sign * 1e-5 * way[name] for name, x in inputs.items()}, 0.5).value
             for sign in (1, -1)
         )
     slope = sum((here.gradients[name] * way[name]).flatten(1).sum(1) for name in inputs)
     assert torch.allclose((ahead - behind) / 2e-5, slope, rtol=1e-4)
     assert not here.faithful
+
+
+@pytest.mark.parametrize("name", ["nifgsm", "difgsm", "sifgsm", "vmifgsm", "transfer"])
+def test_the_loss_at_the_start_is_that_of_the_clean_inputs(name):
+    problem, inputs = toy()
+    result = ATTACKS[name].load()(problem, inputs, BOTH, steps=2)
+    assert torch.allclose(result.start_loss, problem.loss(problem.forward(inputs)), atol=1e-6)
 
 
 # Bad input
