@@ -18,6 +18,19 @@ from rgbdsod.datasets.known import DATASETS, KnownSet
 from rgbdsod.models.table import MODELS, ModelRow
 from rgbdsod.run.recipes import RECIPES, Recipe
 
+_FAMILIES = {
+    "gradient": "Up the gradient, within a radius",
+    "transfer": "Made to fool other models",
+    "saliency": "Published for saliency maps",
+    "minimum": "The smallest change",
+    "sparse": "Few values, by saliency maps",
+    "blackbox": "Scores or decisions only",
+    "sensor": "What a depth sensor could suffer",
+    "generative": "Trained generators",
+    "suites": "Several attacks together",
+    "baseline": "What every attack must beat",
+}
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 _PLACE = re.compile(r"(?<=<!-- table: )(?P<name>[a-z-]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 _SCHEDULES = {"constant": "constant", "cosine": "cosine to 0", "step": "x0.1 at 30, 60, 90 % of the training"}
@@ -29,12 +42,21 @@ def filled(text: str) -> str:
 
 
 def attacks() -> str:
-    return _table(("attack", "own parameters", "passes per sample", "paper"), map(_attack, ATTACKS))
+    families: dict[str, list[AttackRow]] = {}
+    for row in ATTACKS:
+        families.setdefault(row.function.split(".")[2].partition(":")[0], []).append(row)
+    blocks = []
+    for family in sorted(families, key=list(_FAMILIES).index):
+        head = ("attack", "what it does", "own parameters", "sees", "norms", "passes", "paper")
+        blocks += [f"## {_FAMILIES[family]}", _table(head, map(_attack, families[family]))]
+    return "\n\n".join(blocks)
 
 
 def _attack(row: AttackRow) -> Sequence[str]:
     parameters = ", ".join(f"`{name}={_value(value)}`" for name, value in row.parameters().items())
-    return f"`{row.name}`", parameters or "none", row.passes, _arxiv(row.arxiv, row.paper.split(",")[0])
+    sees = {"white": "gradients", "score": "scores", "decision": "decisions", "none": "nothing"}[row.knowledge]
+    paper = _arxiv(row.arxiv, row.paper.split(",")[0])
+    return f"`{row.name}`", row.summary, parameters or "none", sees, " ".join(row.norms), row.passes, paper
 
 
 def map_objectives() -> str:
