@@ -51,7 +51,8 @@ class Descent:
         self._noise = search.space.clean.new_zeros(len(search), self._grid.count)
         self._moments = Moments.begin(self._noise)
         self._draws = torch.ones_like(self._noise)
-        self._won = torch.zeros_like(self._noise[:, 0], dtype=torch.bool)
+        self._won = self._noise.new_zeros(len(search), dtype=torch.bool)
+        self._lowest = self._noise.new_full((len(search),), torch.inf)
         self._measured = 0.0
         self._probes: tuple[int, Probes] | None = None
 
@@ -60,10 +61,16 @@ class Descent:
         """Where the samples are, (B, D)."""
         return self._search.space.clip(self._search.space.clean + self._grid.spread(self._noise))
 
-    @property
-    def length(self) -> Tensor:
-        """The squared change, (B,)."""
-        return (self.point - self._search.space.clean).square().sum(1)
+    def lowest(self, gap: Tensor, weight: Tensor) -> Tensor:
+        """The lowest objective of this round, the point's included, (B,).
+
+        Args:
+            gap: at the point, (B,).
+            weight: of the gap, (B,).
+        """
+        change = self.point - self._search.space.clean
+        self._lowest = torch.minimum(self._lowest, change.square().sum(1) + weight * gap.clamp_min(0))
+        return self._lowest
 
     def refine(self, progress: float) -> None:
         """Go on with a finer grid where it is time, and measure importance there."""
@@ -84,12 +91,13 @@ class Descent:
         """
         self._moments = self._moments.fresh(ended | (fooled & ~self._won))
         self._noise = torch.where(ended[:, None], 0.0, self._noise)
+        self._lowest = torch.where(ended, torch.inf, self._lowest)
         self._won = self._won | fooled
 
     def leave(self, done: Tensor, *state: Tensor) -> list[Tensor]:
         """Samples that are done leave, and with them what is remembered of them."""
-        own = (self._noise, self._draws, self._won, *self._moments)
-        self._noise, self._draws, self._won, *rest = self._search.leave(done, *own, *state, at_once=True)
+        own = (self._noise, self._draws, self._won, self._lowest, *self._moments)
+        self._noise, self._draws, self._won, self._lowest, *rest = self._search.leave(done, *own, *state, at_once=True)
         self._moments = Moments(*rest[: len(self._moments)])
         return rest[len(self._moments) :]
 
@@ -128,7 +136,7 @@ class Descent:
         """
         space, point, count = self._search.space, self.point, index.shape[1]
         sides = torch.cat([index, index], 1)
-        signs = torch.tensor([self._spread, -self._spread]).to(point).repeat_interleave(count)
+        signs = point.new_tensor([self._spread, -self._spread]).repeat_interleave(count)
         squares = torch.zeros_like(index, dtype=point.dtype)
 
         def make(first: int, last: int) -> Inputs:

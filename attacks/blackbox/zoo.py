@@ -83,8 +83,8 @@ def zoo(
         for step in range(iterations):
             descent.refine(step / iterations)
             look = search.evaluate(descent.point)
-            objective = descent.length + play.weight * look.gap.clamp_min(0)
-            play, ended = play.after(objective, look.fooled, max(iterations // rounds, 1))
+            lowest = descent.lowest(look.gap, play.weight)
+            play, ended = play.after(lowest, look.fooled, max(iterations // rounds, 1))
             descent.begin_anew(ended, look.fooled)
             done = (play.played >= rounds) | (search.best == 0)
             gap, *rest = descent.leave(done, look.gap, *play)
