@@ -55,6 +55,11 @@ class EnsembleProblem:
         return " + ".join(member.name for member in self.members)
 
     @property
+    def kind(self) -> str:
+        """What the members give; a mean of losses is one score."""
+        return "score" if self.combine == "loss" else self._head.kind
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """The inputs that all members share."""
         return self.members[0].inputs
@@ -114,6 +119,20 @@ class EnsembleProblem:
     def gap(self, outputs: Any) -> Tensor:
         """What is missing to the nearest way out, (B,)."""
         return self.exits(outputs).amin(1)
+
+    def demands(self, outputs: Any) -> tuple[Tensor, Tensor]:
+        """Those of the combined prediction, or one: the nearest way out of the member that holds out longest."""
+        if self.combine != "loss":
+            return self._head.demands(outputs)
+        gap = self.exits(outputs)
+        return gap, torch.ones_like(gap)
+
+    def sides(self, outputs: Any) -> tuple[Tensor, Tensor | None]:
+        """Those of the combined prediction, or the weighted means of all members'."""
+        if self.combine != "loss":
+            return self._head.sides(outputs)
+        rising, falling = zip(*(member.sides(own) for member, own in self._pairs(outputs)), strict=True)
+        return self._mean(rising), None if any(part is None for part in falling) else self._mean(falling)
 
     def raising(self, objective: str) -> Self:
         """The same ensemble with another objective of every member."""

@@ -43,6 +43,10 @@ def test_one_member_is_that_member(combine):
     assert torch.allclose(problem.margins(outputs), member.margins(own), atol=1e-5)
     assert torch.allclose(problem.gap(outputs), member.gap(own), atol=1e-5)
     assert problem.track(outputs) is None
+    assert torch.allclose(problem.sides(outputs)[0], member.sides(own)[0], atol=1e-4)
+    assert problem.kind == ("score" if combine == "loss" else "maps")
+    margins, shares = problem.demands(outputs)
+    assert torch.allclose((margins.clamp_min(0) * shares).sum(1) > 0, ~member.fooled(own))
 
 
 def test_means_of_maps():
@@ -101,6 +105,7 @@ def test_with_loss_all_members_must_be_fooled():
     assert not problem.fooled(outputs).any()
     assert (problem.gap(outputs) > 0).all()
     assert problem.margins(outputs).shape == (3, 2)
+    assert torch.equal(problem.demands(outputs)[0], problem.exits(outputs))
 
 
 # How it is attacked
