@@ -35,15 +35,15 @@ def extremes(
     Args:
         problem: what is attacked; the stretch must be part of the model, or it is not seen.
         inputs: all inputs (B, ...) in [0, 1].
-        threat: budgets by input; inputs other than the sensor's stay as they are. Under another norm than L0 a pixel
-            goes as far as the radius allows.
-        pixels: how many, where the budget is not L0; under L0 the radius says it.
+        threat: budgets by input, norm "l0" or "linf"; inputs other than the sensor's stay as they are. Under Linf a
+            pixel goes as far as the radius allows.
+        pixels: how many, under Linf; under L0 the radius says it.
         draws: how many are tried, one forward pass each.
         sensor: the input that the sensor gives.
         common: see `rgbdsod.attacks.core.Common`.
 
     Raises:
-        UsageError: no pixels, no draws, or the sensor's input is not attacked.
+        UsageError: no pixels, no draws, another norm, or the sensor's input is not attacked.
     """
     if pixels < 1:
         raise UsageError(f"--pixels {pixels} changes nothing; pass 1 or more")
@@ -54,4 +54,6 @@ def extremes(
         chosen = highest(streams.uniform(ball.clean[:, :1]), ball, pixels)
         return ball.project(torch.where(chosen, value, ball.clean))
 
-    return worst_of(disturb, problem, inputs, threat, sensor=sensor, draws=draws, attack="extremes", **common)
+    return worst_of(
+        disturb, problem, inputs, threat, sensor=sensor, draws=draws, attack="extremes", norms=("l0", "linf"), **common
+    )

@@ -36,23 +36,23 @@ def holes(
 ) -> Result:
     """Set depth to 0 where a sensor may measure nothing, the worst of several draws per sample.
 
-    Under an L0 budget the radius says how many pixels become holes. Under another one `share` does, and a hole is as
-    deep as the radius allows: only Linf with eps 1 lets all of them reach 0. A mask that keeps unmeasured places keeps
-    them here too; holes then appear only where something was measured.
+    Under an L0 budget the radius says how many pixels become holes. Under Linf `share` does, and a hole is as deep as
+    the radius allows: only eps 1 lets all of them reach 0. A mask that keeps unmeasured places keeps them here too;
+    holes then appear only where something was measured.
 
     Args:
         problem: what is attacked.
         inputs: all inputs (B, ...) in [0, 1].
-        threat: budgets by input; inputs other than the sensor's stay as they are.
+        threat: budgets by input, norm "l0" or "linf"; inputs other than the sensor's stay as they are.
         pattern: "patches" (surfaces that absorb light), "specks" (glossy spots), "edges" (what only one of two eyes
             sees, beside a step in depth), or "any", drawn anew each time.
-        share: of the pixels that become holes, where the budget is not L0.
+        share: of the pixels that become holes, under Linf.
         draws: how many patterns are tried, one forward pass each.
         sensor: the input that the sensor gives.
         common: see `rgbdsod.attacks.core.Common`.
 
     Raises:
-        UsageError: unknown pattern, a share outside 0 to 1, no draws, or the sensor's input is not attacked.
+        UsageError: unknown pattern or norm, a share outside 0 to 1, no draws, or the sensor's input is not attacked.
 
     Source: where depth is missing: Mallick et al., "Characterizations of Noise in Kinect Depth Images: A Review", IEEE
     Sensors Journal, 2014. The search is our own.
@@ -67,7 +67,9 @@ def holes(
         lost = highest(_landscape(ball.clean, streams, pattern) * (ball.clean.amax(1, keepdim=True) > 0), ball, pixels)
         return ball.project(ball.clean * ~lost)
 
-    return worst_of(disturb, problem, inputs, threat, sensor=sensor, draws=draws, attack="holes", **common)
+    return worst_of(
+        disturb, problem, inputs, threat, sensor=sensor, draws=draws, attack="holes", norms=("l0", "linf"), **common
+    )
 
 
 def _landscape(depth: Tensor, streams: Streams, pattern: Pattern) -> Tensor:

@@ -73,7 +73,7 @@ def test_holes_along_edges_lie_at_the_steps_of_depth():
     assert not ((result.inputs["depth"] == 0) & ~near_step).any()
 
 
-def test_without_an_l0_budget_the_share_says_how_many():
+def test_under_linf_the_share_says_how_many():
     inputs = depths()
     result = holes(darkness(slice(0, 24), slice(0, 32)), inputs, FREE, share=0.25)
     assert (result.inputs["depth"] == 0).flatten(1).sum(1).tolist() == [24 * 32 // 4] * 3
