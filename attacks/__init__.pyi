@@ -6,6 +6,7 @@ from .blackbox.sparse_rs import sparse_rs as sparse_rs
 from .blackbox.spsa import spsa as spsa
 from .blackbox.square import square as square
 from .blackbox.zoo import zoo as zoo
+from .bpda import Bpda as Bpda
 from .budget import Budget as Budget
 from .budget import Threat as Threat
 from .budget import check_eps as check_eps
@@ -38,6 +39,8 @@ from .minimum.cw_linf import cw_linf as cw_linf
 from .minimum.ddn import ddn as ddn
 from .minimum.deepfool import deepfool as deepfool
 from .minimum.ead import ead as ead
+from .minimum.fab import fab as fab
+from .minimum.fmn import fmn as fmn
 from .minimum.hinge import hinge as hinge
 from .problem import Problem as Problem
 from .problem import frozen as frozen
@@ -72,6 +75,7 @@ from .universal.uap import uap as uap
 __all__ = [
     "ATTACKS",
     "AttackRow",
+    "Bpda",
     "Budget",
     "Check",
     "ClassProblem",
@@ -104,7 +108,9 @@ __all__ = [
     "difgsm",
     "ead",
     "extremes",
+    "fab",
     "fgsm",
+    "fmn",
     "frozen",
     "gap",
     "health",

@@ -25,7 +25,7 @@ class ClassProblem(OnModel):
         modules: what to hold in eval mode where `forward` is not itself a module.
 
     Raises:
-        UsageError: unknown objective.
+        UsageError: unknown objective; labels that are no class numbers; a target that is the true class.
     """
 
     kind = "classes"
@@ -42,8 +42,15 @@ class ClassProblem(OnModel):
         modules: tuple[nn.Module, ...] | None = None,
     ) -> None:
         super().__init__(whole(forward, inputs, modules))
+        if labels.ndim != 1 or labels.is_floating_point() or bool((labels < 0).any()):
+            raise UsageError(
+                f"labels of shape {tuple(labels.shape)}, {labels.dtype}; pass class numbers (B,), from 0 on"
+            )
         self._objective = CLASS_OBJECTIVES[objective].load()
+        if targeted and truth is not None and bool((labels == truth).any()):
+            raise UsageError("a target is the true class itself; pass another class to reach")
         self._labels, self._truth, self._targeted = labels, truth, targeted
+        self._highest = int(labels.max()) if len(labels) else -1
         self._ranking: Tensor | None = None
         self._rival: Tensor | None = None
 
@@ -60,6 +67,8 @@ class ClassProblem(OnModel):
             raise UsageError(f"{self.name} returned {found}, expected class scores (B,K); for maps use MapProblem")
         if logits.shape[1] < 2:
             raise UsageError(f"{self.name} has one score per sample, expected 2 classes or more; use ScoreProblem")
+        if self._highest >= logits.shape[1]:
+            raise UsageError(f"a label is {self._highest}, but {self.name} has {logits.shape[1]} classes, from 0 on")
         return logits if logits.dtype == torch.float64 else logits.float()
 
     def loss(self, outputs: Tensor, progress: float = 0.0) -> Tensor:

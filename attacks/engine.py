@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor
 
+from rgbdsod.attacks.broken import broken_layer
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.door import check_ids, check_inputs
 from rgbdsod.attacks.norms import Ball, ball
@@ -196,7 +197,7 @@ class Engine:
         self._tally.backward += self._asked()
         scale = _FLOAT16_SCALE if self._half is torch.float16 else 1.0
         if not loss.requires_grad:
-            raise _cut(next(iter(points)))
+            raise self._cut(next(iter(points)), points)
         found = torch.autograd.grad(
             loss.sum() * scale if scale > 1 else loss.sum(),
             list(points.values()),
@@ -206,7 +207,7 @@ class Engine:
         gradients: dict[str, Tensor] = {}
         for name, gradient in zip(points, found, strict=True):
             if gradient is None:
-                raise _cut(name)
+                raise self._cut(name, points)
             gradients[name] = gradient / scale if scale > 1 else gradient
         return gradients
 
@@ -278,6 +279,14 @@ class Engine:
                 f'for sample "{self._ids[sample]}"; check its weights, or try --dtype float32'
             )
 
+    def _cut(self, name: str, points: Inputs) -> UsageError:
+        """Where the graph ends, and what to do."""
+        where = broken_layer(self.problem, points, name) or "the model cuts the graph, or ignores this input"
+        return UsageError(
+            f'no gradient reaches input "{name}": {where} (detach, rounding, argmax, NumPy); give that part a '
+            "substitute with rgbdsod.attacks.Bpda, or use an attack that sees outputs only, such as square"
+        )
+
     def _asked(self) -> int:
         """How many models one pass asks: several where the problem is an ensemble that says so."""
         return int(getattr(self.problem, "passes", 1))
@@ -328,10 +337,3 @@ def _workable(value: Tensor) -> Tensor:
 def _mostly(passes: list[Evaluation]) -> Tensor:
     """What more than half of the verdicts say."""
     return torch.stack([found.judge() for found in passes]).float().mean(0) > 0.5
-
-
-def _cut(name: str) -> UsageError:
-    return UsageError(
-        f'no gradient reaches input "{name}": the model cuts the graph on the way (detach, rounding, argmax, NumPy) or '
-        "ignores this input; make that part differentiable, or use an attack without gradients such as noise"
-    )

@@ -7,6 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs, MapModel
 
 Forward = Callable[[Inputs], Any]
@@ -122,8 +123,12 @@ class OnModel:
         return self._model.modules
 
     def exits(self, outputs: Any) -> Tensor:
-        """The ways out; each kind of problem has its own."""
-        raise NotImplementedError
+        """The ways out; each kind of problem has its own.
+
+        Raises:
+            UsageError: this one has none.
+        """
+        raise UsageError(f"{self.name} has no exits, which attacks that look for the smallest change need; add them")
 
     def sides(self, outputs: Any) -> tuple[Tensor, Tensor | None]:
         """What is to rise; nothing is to fall."""

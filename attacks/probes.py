@@ -86,7 +86,7 @@ class Probes:
                 self._rows = max(1, copies * samples // 2)
                 self._parts.clear()
                 continue
-            found.append(answer.unflatten(1, (samples, copies)))
+            found.append(answer.view(-1, samples, copies))
             done += copies
         return torch.cat(found, 2)
 

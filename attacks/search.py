@@ -95,6 +95,8 @@ class Search:
             UsageError: inputs or threat do not fit the problem or the attack; a negative confidence.
         """
         check_norms(attack, threat, norms)
+        if not hasattr(problem, "gap"):
+            raise UsageError(f'attack "{attack}" needs margins: {problem.name} has no gap(outputs); see Problem')
         if not confidence >= 0:
             raise UsageError(f"--confidence {confidence:g}: pass 0 or more")
         with Engine.open(

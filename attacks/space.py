@@ -50,6 +50,11 @@ class Space:
         self.lower = self.join({name: _bound(ball, 0.0) for name, ball in balls.items()})
         self.upper = self.join({name: _bound(ball, 1.0) for name, ball in balls.items()})
 
+    @property
+    def reach(self) -> Tensor:
+        """How far vectors may be from the clean ones, (B,): the largest radius, or where it is infinite the box."""
+        return torch.minimum(_largest(self._balls).to(self.clean), self.length(self.clean + self.upper - self.lower))
+
     def join(self, points: Inputs) -> Tensor:
         """Values of all inputs as vectors (B, D)."""
         parts = [self._scaled(name, value, -1).flatten(1) for name, value in points.items()]
@@ -92,6 +97,25 @@ class Space:
             return torch.stack(counts).sum(0)
         return norm(change, _ORDERS[self.norm]).flatten()
 
+    def positions(self, score: Tensor) -> Tensor:
+        """Scores (B, D) of coordinates as scores (B, P) of the positions that L0 counts, summed over their channels."""
+        parts = [
+            (part.sum(1) if self._balls[name].budget.unit == "pixel" else part).flatten(1)
+            for name, part in self.split(score).items()
+        ]
+        return _together(parts)
+
+    def spread(self, positions: Tensor) -> Tensor:
+        """What holds for positions (B, P) for each of their coordinates, (B, D)."""
+        parts, start = [], 0
+        for name, shape in self._shapes.items():
+            pixels = self._balls[name].budget.unit == "pixel"
+            count = shape[1:].numel() if pixels else shape.numel()
+            part = positions[:, start : start + count]
+            parts.append(part.repeat(1, shape[0]) if pixels else part)
+            start += count
+        return _together(parts)
+
     def within(self, vectors: Tensor) -> Tensor:
         """Whether every input's own change is inside its radius, bool (B,)."""
         inside = torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
@@ -128,10 +152,7 @@ def _together(parts: list[Tensor]) -> Tensor:
 
 def _scales(balls: Mapping[str, Ball]) -> dict[str, Tensor]:
     """Each input's radius relative to the largest, per sample (B,) or for all (1,); none where all are equal."""
-    radii = {
-        name: ball.radius.flatten(1).amax(1) if ball.radius.ndim else ball.radius[None] for name, ball in balls.items()
-    }
-    largest = torch.stack(torch.broadcast_tensors(*radii.values())).amax(0) if radii else torch.zeros(1)
+    radii, largest = _radii(balls), _largest(balls)
     if not bool(torch.isfinite(largest).all()) or all(torch.equal(radius, largest) for radius in radii.values()):
         return {}
     return {name: (radius / largest).clamp_min(torch.finfo(radius.dtype).eps) for name, radius in radii.items()}
@@ -141,3 +162,16 @@ def _bound(ball: Ball, edge: float) -> Tensor:
     """The end of the box at each value that may change, the clean value elsewhere."""
     value = torch.full_like(ball.clean, edge)
     return value if ball.mask is None else torch.where(ball.mask.expand_as(value) > 0, value, ball.clean)
+
+
+def _radii(balls: Mapping[str, Ball]) -> dict[str, Tensor]:
+    """Each input's radius, the largest where it has one for each pixel; per sample (B,) or for all (1,)."""
+    return {
+        name: ball.radius.flatten(1).amax(1) if ball.radius.ndim else ball.radius[None] for name, ball in balls.items()
+    }
+
+
+def _largest(balls: Mapping[str, Ball]) -> Tensor:
+    """The largest radius of all inputs, per sample (B,) or for all (1,)."""
+    radii = _radii(balls)
+    return torch.stack(torch.broadcast_tensors(*radii.values())).amax(0) if radii else torch.zeros(1)
