@@ -145,6 +145,7 @@ def main(
     ),
     attacks: Annotated[str, typer.Option(help="names, separated by commas")] = ",".join(TIMED),
     peers: Annotated[str, typer.Option(help="names, separated by commas")] = ",".join(CONTESTANTS),
+    eps: Annotated[float | None, typer.Option(help="radius of the linf attacks in levels of 255; default 8")] = None,
     rounds: Annotated[int, typer.Option(help="how often each is timed, after a round to warm up")] = 3,
     batch: int = 16,
     size: Annotated[int, typer.Option(help="side of images that are not CIFAR-10's")] = 64,
@@ -165,9 +166,10 @@ def main(
     task, who = open_task(*arguments), contestants(peers.split(","))
     rows = []
     for name in attacks.split(","):
-        found = compare(task, CASES[name], who, rounds, patience, now)
+        case = CASES[name] if eps is None else CASES[name].within(eps / 255)
+        found = compare(task, case, who, rounds, patience, now)
         for row in found if with_memory else ():
-            if row.ratio and (measured := memory(arguments, CASES[name], row.contestant.split()[0], threads)):
+            if row.ratio and (measured := memory(arguments, case, row.contestant.split()[0], threads)):
                 row.peak, row.extra = measured.peak, measured.extra
         rows += found
     if as_json:

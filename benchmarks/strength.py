@@ -11,7 +11,7 @@ without one, who fools most, then who is nearer in the mean over the samples tha
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -101,12 +101,9 @@ def compare(task: Task, case: Case, who: Sequence[Contestant]) -> list[Row]:
 
 
 def at_radius(case: Case, task: Task) -> Case:
-    """The case with a radius that leaves some samples standing, its step in proportion."""
-    if case.eps is None:
-        return case
+    """The case with a radius that leaves some samples standing, where it has one."""
     kind = "classes" if task.labels.ndim == 1 else "maps"
-    eps = RADII[kind]["black" if case.floor == "forward" else "white"]
-    return replace(case, eps=eps, step_size=case.step_size * eps / case.eps)
+    return case.within(RADII[kind]["black" if case.floor == "forward" else "white"])
 
 
 def show(rows: Sequence[Row], title: str) -> None:

@@ -50,6 +50,6 @@ def run(task: Task, case: Case) -> Tensor:
     name = "estimator" if case.eps is not None else "classifier"
     own: dict[str, Any] = {name: model, "batch_size": len(task.images), "verbose": False}
     if case.name == "jsma":
-        own["gamma"] = 2 * case.steps / task.images[0].numel()
+        own["gamma"] = (2 * case.steps - 1) / task.images[0].numel()  # it stops after the step that exceeds this share
     labels = task.targets if case.targeted else task.labels
     return torch.from_numpy(ATTACKS[case.name](case, **own).generate(task.images.numpy(), labels.numpy()))

@@ -1,7 +1,7 @@
 """The attacks that are compared, with the settings that all contestants get."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,19 @@ class Case:
         """The name with its steps."""
         return f"{self.name}-{self.steps}"
 
+    def within(self, eps: float) -> Self:
+        """The case with another radius, where it has one, its step in proportion."""
+        return self if self.eps is None else replace(self, eps=eps, step_size=self.step_size * eps / self.eps)
+
 
 CW_CONSTANT = 1.0
 """The weight of the margin in C&W and ZOO, without a search for it: one round is the same work for all peers."""
 
 COORDINATES = 128
 """That ZOO looks at in a step, with two queries each."""
+
+DECISIONS = 180
+"""That foolbox's HopSkipJump asks for in each of its first three steps, its start and searches included."""
 
 NEIGHBOURS = 5
 """Of VMI-FGSM, beside the point itself."""

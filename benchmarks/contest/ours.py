@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 import rgbdsod
-from contest.cases import COORDINATES, CW_CONSTANT, NEIGHBOURS, Case
+from contest.cases import COORDINATES, CW_CONSTANT, DECISIONS, NEIGHBOURS, Case
 from contest.tasks import Task
 from rgbdsod.attacks import ATTACKS, Budget
 
@@ -26,6 +26,7 @@ def _settings(task: Task, case: Case) -> dict[str, Any]:
         "cw": {**steps, "rounds": 1},
         "jsma": {"share": 2 * case.steps / task.images[0].numel()},
         "square": {"queries": case.steps},
+        "hopskipjump": {"queries": DECISIONS * case.steps},
         "zoo": {"queries": 2 * (COORDINATES + 1) * case.steps, "coordinates": COORDINATES, "rounds": 1, **_PLAIN},
     }
     return own.get(case.name, steps)
