@@ -7,6 +7,7 @@ import torch
 
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
+from rgbdsod.attacks.door import check_counts
 from rgbdsod.attacks.norms import unit
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
@@ -35,17 +36,24 @@ def ddn(
         decay: by which share the radius changes at each step.
         common: see `rgbdsod.attacks.core.Common`.
 
+    Raises:
+        UsageError: fewer than 1 step; inputs or threat do not fit the problem or the attack.
+
     Source: Rony et al., "Decoupling Direction and Norm", arXiv 1811.09600, algorithm 1.
     """
+    check_counts(steps=steps)
     with Search.open(problem, inputs, threat, attack="ddn", norms=("l2",), **common) as search:
         clean = search.space.clean
         delta, radius = torch.zeros_like(clean), clean.new_full((len(clean), 1), start_radius)
         for step in range(steps):
-            look = search.gradient(clean + delta, of="loss")
+            if step == 1:  # who was fooled from the start is done
+                delta, radius = search.leave(search.best == 0, delta, radius)
+            clean = search.space.clean
+            look = search.gradient(clean + delta)
             size = 0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2
             delta = delta - size * unit(look.gradient, 2)
             radius = radius * torch.where(look.fooled, 1 - decay, 1 + decay)[:, None]
             delta = search.space.clip(clean + radius * unit(delta, 2)) - clean
             search.note(step + 1, steps)
-        search.evaluate(clean + delta)
+        search.evaluate(search.space.clean + delta)
         return search.result(steps)

@@ -7,14 +7,12 @@ import torch
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_counts
-from rgbdsod.attacks.minimum.nearest import nearest_exit
+from rgbdsod.attacks.minimum.nearest import nearest_exit, way_past
 from rgbdsod.attacks.norms import unit
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.search import Search
 from rgbdsod.types import Inputs
-
-_FURTHER = 1e-4  # beyond the plane, in each step: on it nothing is decided
 
 
 def deepfool(
@@ -51,9 +49,9 @@ def deepfool(
     with Search.open(problem, inputs, threat, attack="deepfool", norms=("linf", "l2"), **common) as search:
         total = torch.zeros_like(search.space.clean)
         for step in range(steps):
-            look, _, slope, away = nearest_exit(search, _overshot(search, total, overshoot), exits)
+            look, value, slope, steep = nearest_exit(search, _overshot(search, total, overshoot), exits)
             way = slope.sign() if search.space.norm == "linf" else unit(slope, 2)
-            total = total - torch.where(look.fooled, 0.0, away + _FURTHER)[:, None] * way
+            total = total - torch.where(look.fooled, 0.0, way_past(value, steep))[:, None] * way
             (total,) = search.leave(look.fooled, total)
             search.note(step + 1, steps)
             if not len(search):

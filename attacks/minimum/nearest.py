@@ -9,6 +9,9 @@ from rgbdsod.attacks.search import Look, Search
 DUAL = {"linf": 1.0, "l2": 2.0, "l1": torch.inf}
 """The norm in which a gradient is measured, by the norm of the change."""
 
+PAST = 1e-5
+"""How far behind a plane to aim, in the change's norm: on it nothing is decided."""
+
 _STEEPER = 2.0  # no way out is taken to be more than this times as steep as the steepest seen
 
 
@@ -27,14 +30,14 @@ def nearest_exit(
         which: the one of each sample that counts, by index (B,); None: the nearest.
 
     Returns:
-        The look; and of the nearest way out its value (B,), its gradient (B, D) and its distance (B,), 0 where there is
-        no gradient.
+        The look; and of the nearest way out its value (B,), its gradient (B, D) and how steep that is (B,).
     """
     look, ways = search.ways(vectors)
     size = ways.values.abs()
     order = size.topk(min(most, size.shape[1]), largest=False).indices if which is None else which[:, None]
     limit = torch.full_like(look.gap, torch.inf)  # a larger |f| is too far away
-    near, steepest, value, slope = limit, torch.zeros_like(limit), look.gap, torch.zeros_like(vectors)
+    near, value, slope = limit, look.gap, torch.zeros_like(vectors)
+    steepness = steepest = torch.zeros_like(limit)
     for at in range(order.shape[1]):
         hopeful = size.gather(1, order[:, at : at + 1])[:, 0] < limit
         if at and not bool(hopeful.any()):  # the question costs a device less than the pass
@@ -45,7 +48,12 @@ def nearest_exit(
         away = torch.where(hopeful & (steep > 0), closed.abs() / steep, torch.inf)
         nearer = away < near
         near, value = torch.where(nearer, away, near), torch.where(nearer, closed, value)
-        slope = torch.where(nearer[:, None], tried, slope)
+        slope, steepness = torch.where(nearer[:, None], tried, slope), torch.where(nearer, steep, steepness)
         steepest = torch.maximum(steepest, steep)
         limit = _STEEPER * steepest * near
-    return look, value, slope, near.nan_to_num(posinf=0.0)
+    return look, value, slope, steepness
+
+
+def way_past(value: Tensor, steep: Tensor) -> Tensor:
+    """How far it is to just behind a plane, (B,); 0 where it has no slope."""
+    return torch.where(steep > 0, value.abs() / steep * (1 + 1e-4) + PAST, 0.0)
