@@ -23,7 +23,7 @@ def bump(side: int, like: Tensor) -> Tensor:
     upper = _peak(side // 2, side, like)
     lower = _peak(side - side // 2, side, like)
     both = torch.cat([upper, -lower])
-    return both / torch.linalg.vector_norm(both)
+    return _unit(both.flatten()[None, None]).view_as(both)
 
 
 def tiles(ball: Ball, streams: Streams) -> Tensor:
@@ -80,7 +80,7 @@ def _peak(height: int, width: int, like: Tensor) -> Tensor:
     heights = torch.arange(rings, 0, -1, dtype=like.dtype, device=like.device).pow(-2).cumsum(0).flip(0)
     rows, columns = ((torch.arange(length, device=like.device) - length // 2).abs() for length in (height, width))
     peak = heights[torch.maximum(rows[:, None], columns[None, :])]
-    return peak / torch.linalg.vector_norm(peak) if height else peak
+    return _unit(peak.flatten()[None, None]).view_as(peak)
 
 
 def _cells(places: Tensor, side: int, height: int, width: int) -> Tensor:
@@ -93,7 +93,7 @@ def _cells(places: Tensor, side: int, height: int, width: int) -> Tensor:
 
 def _unit(cells: Tensor) -> Tensor:
     """Each channel's cells at length 1, and 0 where they are 0."""
-    size = torch.linalg.vector_norm(cells, dim=2, keepdim=True)
+    size: Tensor = torch.linalg.vector_norm(cells, dim=2, keepdim=True)
     return cells / size.clamp_min(torch.finfo(cells.dtype).tiny)
 
 

@@ -146,7 +146,7 @@ class Descent:
             return space.split(torch.clamp(moved, space.lower[:, None], space.upper[:, None]))
 
         scores, _ = self._on().scores(make, 2 * count)
-        above, below = (-scores).clamp_min(0).split(count, 1)
+        above, below = torch.split((-scores).clamp_min(0), count, 1)
         here, weight = gap.clamp_min(0)[:, None], weight[:, None]
         own = 2 * self._grid.fold(point - space.clean).gather(1, index)
         slope = own + weight * (above - below) / (2 * self._spread)

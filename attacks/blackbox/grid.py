@@ -1,7 +1,8 @@
 """Noise on a grid coarser than the image, so that few coordinates say much: ZOO's attack space."""
 
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,7 +12,8 @@ _CELLS = 8  # along each side, in which importance is measured
 _FLOOR = 0.1  # share of the draws that goes to all coordinates alike
 
 
-class _Part(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Part:
     """One input's grid.
 
     Args:
@@ -32,13 +34,12 @@ class _Part(NamedTuple):
     @property
     def count(self) -> int:
         """How many coordinates."""
-        channels, height, width = self.size
-        return channels * height * width
+        return math.prod(self.size)
 
     @property
-    def pixels(self) -> int:
-        """How many values the image has."""
-        return self.channels * len(self.rows) * len(self.columns)
+    def full(self) -> tuple[int, int, int]:
+        """Of the image: channels, height, width."""
+        return self.channels, len(self.rows), len(self.columns)
 
 
 class Grid:
@@ -53,7 +54,7 @@ class Grid:
     def __init__(self, shapes: Sequence[tuple[int, int, int]], side: int | None, like: Tensor) -> None:
         self._parts = [_part(shape, side, like) for shape in shapes]
         self.counts = [part.count for part in self._parts]
-        self._pixels = [part.pixels for part in self._parts]
+        self._pixels = [math.prod(part.full) for part in self._parts]
 
     @property
     def count(self) -> int:
@@ -63,18 +64,16 @@ class Grid:
     def spread(self, noise: Tensor) -> Tensor:
         """Noise (B, n) on the grid as a change of the inputs, (B, D)."""
         found = [
-            (part.rows @ own.unflatten(1, part.size) @ part.columns.T).flatten(1)
-            for part, own in zip(self._parts, noise.split(self.counts, 1), strict=True)
+            (part.rows @ _shaped(own, part.size) @ part.columns.T).flatten(1)
+            for part, own in zip(self._parts, torch.split(noise, self.counts, 1), strict=True)
         ]
         return torch.cat(found, 1)
 
     def fold(self, change: Tensor) -> Tensor:
         """The transpose of `spread`: what a gradient (B, D) by value is by coordinate, (B, n)."""
         found = [
-            (part.rows.T @ own.unflatten(1, (part.channels, len(part.rows), len(part.columns))) @ part.columns).flatten(
-                1
-            )
-            for part, own in zip(self._parts, change.split(self._pixels, 1), strict=True)
+            (part.rows.T @ _shaped(own, part.full) @ part.columns).flatten(1)
+            for part, own in zip(self._parts, torch.split(change, self._pixels, 1), strict=True)
         ]
         return torch.cat(found, 1)
 
@@ -104,16 +103,16 @@ class Grid:
             room: of each value, 0 or more, (B, D).
         """
         found = [
-            adaptive_max_pool2d(own.unflatten(1, (part.channels, len(part.rows), len(part.columns))), part.size[1:])
-            for part, own in zip(self._parts, room.split(self._pixels, 1), strict=True)
+            adaptive_max_pool2d(_shaped(own, part.full), part.size[1:])
+            for part, own in zip(self._parts, torch.split(room, self._pixels, 1), strict=True)
         ]
         return torch.cat([value.flatten(1) for value in found], 1)
 
     def importance(self, noise: Tensor) -> Tensor:
         """How often each coordinate is to be drawn, (B, n): by the largest noise in its cell, with a uniform share."""
         found = []
-        for part, own in zip(self._parts, noise.split(self.counts, 1), strict=True):
-            maps = own.abs().unflatten(1, part.size)
+        for part, own in zip(self._parts, torch.split(noise, self.counts, 1), strict=True):
+            maps = _shaped(own.abs(), part.size)
             cells = (min(_CELLS, part.size[1]), min(_CELLS, part.size[2]))
             weight = interpolate(adaptive_max_pool2d(maps, cells), part.size[1:]).flatten(1)
             total = weight.sum(1, keepdim=True)
@@ -132,7 +131,7 @@ class Grid:
         tiny = torch.finfo(weights.dtype).tiny
         score = weights.log() - (-numbers.clamp_min(tiny).log()).clamp_min(tiny).log()  # the largest are such a draw
         found, first = [], 0
-        for own, count in zip(score.split(self.counts, 1), counts, strict=True):
+        for own, count in zip(torch.split(score, self.counts, 1), counts, strict=True):
             found.append(own.topk(min(count, own.shape[1]), 1).indices + first)
             first += own.shape[1]
         return torch.cat(found, 1)
@@ -140,8 +139,8 @@ class Grid:
     def from_coarser(self, noise: Tensor, other: "Grid") -> Tensor:
         """Another grid's noise (B, n') on this one."""
         found = [
-            interpolate(own.unflatten(1, old.size), new.size[1:], mode="bilinear", align_corners=False).flatten(1)
-            for old, new, own in zip(other._parts, self._parts, noise.split(other.counts, 1), strict=True)
+            interpolate(_shaped(own, old.size), new.size[1:], mode="bilinear", align_corners=False).flatten(1)
+            for old, new, own in zip(other._parts, self._parts, torch.split(noise, other.counts, 1), strict=True)
         ]
         return torch.cat(found, 1)
 
@@ -157,3 +156,8 @@ def _weights(few: int, many: int, like: Tensor) -> Tensor:
     """What each of few points gives to each of many between them, (many, few)."""
     each = torch.eye(few, dtype=like.dtype, device=like.device)[None]
     return interpolate(each, many, mode="linear", align_corners=False)[0].T
+
+
+def _shaped(flat: Tensor, size: tuple[int, int, int]) -> Tensor:
+    """Rows of values as images."""
+    return flat.view(len(flat), *size)

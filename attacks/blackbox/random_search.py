@@ -42,6 +42,8 @@ class RandomSearch(ABC):
         self.balls: Mapping[str, Ball] = {}
         self._queries, self._share, self._score = queries, share, score
         self._asked = 0
+        self._kept: dict[str, Tensor] = {}
+        self._drawn: dict[str, Tensor] = {}
 
     @abstractmethod
     def widths(self) -> dict[str, int]:

@@ -77,7 +77,7 @@ class _SparseSearch(RandomSearch):
         moved = {}
         for name, ball in self.balls.items():
             # slot by slot, so that a sample draws the same numbers however many slots its neighbours need
-            drawn = numbers[name].unflatten(1, (self._slots[name], -1))
+            drawn = numbers[name].reshape(-1, self._slots[name], 3 + self._colours(name))
             moved[name] = _swapped(ball, points[name], share, drawn[..., :3], drawn[..., 3:].round().transpose(1, 2))
         return moved
 

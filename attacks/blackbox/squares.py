@@ -1,5 +1,7 @@
 """Square's changes within Linf: a window in which each channel goes to one end of its range."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,7 @@ _CODES = 20  # channels that a repeated draw tells apart
 
 def side_of(share: float, height: int, width: int) -> int:
     """The side of a square window that covers a share of the image."""
-    return min(max(round((share * height * width) ** 0.5), 1), height, width)
+    return min(max(round(math.sqrt(share * height * width)), 1), height, width)
 
 
 def offset(numbers: Tensor, side: int, length: int) -> Tensor:
