@@ -29,7 +29,7 @@ class Sparsity:
         self._size = self._longest
         self._changed = ball.free()
         self._count = _AT_FIRST * self._changed
-        self._most = max(int(self._count.max()), 1)
+        self._most = self._most_moving()
 
     def due(self, step: int) -> bool:
         """Whether it is time to look at the best point."""
@@ -42,7 +42,7 @@ class Sparsity:
         shorter = torch.maximum(self._size / _SPREAD, _SHORTEST * self._longest)
         self._size = torch.where(anew, self._longest, shorter)
         self._changed, self._count = changed, changed / _SPREAD
-        self._most = max(int(self._count.max()), 1)
+        self._most = self._most_moving()
         return anew.flatten()
 
     def way(self, point: Tensor, gradient: Tensor) -> Tensor:
@@ -58,3 +58,8 @@ class Sparsity:
         self._ball = ball
         self._longest, self._size = self._longest[index], self._size[index]
         self._changed, self._count = self._changed[index], self._count[index]
+
+    def _most_moving(self) -> int:
+        """No fewer than the largest count; a device is not asked, since the loop would wait for its answer."""
+        bound = self._count.max() if self._count.is_cpu else self._ball.clean[0].numel() / _SPREAD
+        return max(int(bound), 1)

@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 from rgbdsod.attacks import Budget, MapProblem
 from rgbdsod.attacks.table import ATTACKS
@@ -46,13 +45,12 @@ class _Sum(nn.Module):
     def __init__(self, inputs: tuple[str, ...]) -> None:
         super().__init__()
         self.inputs = inputs
-        self.mix = skip_init(nn.Conv2d, len(inputs), 1, 1)
+        self.mix = nn.Conv2d(len(inputs), 1, 1, bias=False, device="meta").to_empty(device="cpu")
         nn.init.constant_(self.mix.weight, 1.0)
-        nn.init.constant_(self.mix.bias, -0.5)
 
     def forward(self, inputs: Inputs) -> Tensor:
         logits: Tensor = self.mix(torch.cat([inputs[name].mean(1, keepdim=True) for name in self.inputs], 1))
-        return logits
+        return logits - 0.5
 
 
 def _shortened(name: str, value: Any) -> Any:

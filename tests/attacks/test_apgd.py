@@ -278,3 +278,25 @@ def test_errors(attack, threat, settings, text):
 def test_no_objective_can_be_named_for_a_score():
     with pytest.raises(UsageError, match="gives one score per sample"):
         apgd(gains(weights(3)), middle(3), {"rgb": Budget()}, objective="bce")
+
+
+def test_no_question_to_the_device_inside_the_loop(monkeypatch):
+    """Asking for a number stops a GPU; neither halving nor sparsity may ask."""
+    problem, inputs = toy()
+    asked = []
+
+    def loudly(name):
+        ask = getattr(torch.Tensor, name)
+        monkeypatch.setattr(torch.Tensor, name, lambda self, *a: asked.append(name) or ask(self, *a))
+
+    for name in ("item", "__bool__", "__float__", "__int__", "tolist", "nonzero"):
+        loudly(name)
+    monkeypatch.setattr(torch.Tensor, "is_cpu", False)
+    for attack, norms in ((apgd, ("linf", "l2", "l1")), (pgd_adam, ("linf", "l2"))):
+        for norm in norms:
+            counts = set()
+            for steps in (3, 20):
+                asked.clear()
+                attack(problem, inputs, {"rgb": Budget(norm, 1)}, steps=steps)
+                counts.add(len(asked))
+            assert len(counts) == 1, (attack, norm)
