@@ -99,7 +99,7 @@ class LatentGenerator:
 
     def split(self, image: Tensor, like: Inputs) -> dict[str, Tensor]:
         """A drawn image (B,C,64,64) as inputs of the size and type of others, by their names."""
-        parts = dict(zip(self.scope.channels, image.split(list(self.scope.channels.values()), 1), strict=True))
+        parts = dict(zip(self.scope.channels, torch.split(image, list(self.scope.channels.values()), 1), strict=True))
         return {
             name: interpolate(parts[name], value.shape[-2:], mode="bilinear", antialias=True).to(value)
             for name, value in like.items()

@@ -1,5 +1,6 @@
 """Search among the latents near an image's own for the nearest whose picture fools: natural adversarial examples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from rgbdsod.attacks.randomness import Streams
 from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.tracker import Tracker
 from rgbdsod.errors import UsageError
-from rgbdsod.types import Inputs
+from rgbdsod.types import Callback, Inputs
 
 
 def natural(
@@ -63,10 +64,35 @@ def natural(
     Source: Zhao et al., "Generating Natural Adversarial Examples", arXiv 1710.11342, algorithms 1 and 2.
     """
     _check(draws, shells, width, halvings)
-    callback = common.pop("callback", None)
-    with Engine.open(problem, inputs, threat, attack="natural", knowledge="score", **common) as engine, torch.no_grad():
-        device = next(iter(inputs.values())).device
-        model = generator if isinstance(generator, LatentGenerator) else LatentGenerator.load(generator).to(device)
+    if not isinstance(generator, LatentGenerator):
+        generator = LatentGenerator.load(generator).to(next(iter(inputs.values())).device)
+    return _natural(problem, inputs, threat, generator, draws, shells, width, halvings, detail, **common)
+
+
+def _natural(
+    problem: Problem,
+    inputs: Inputs,
+    threat: Threat,
+    model: LatentGenerator,
+    draws: int,
+    shells: int,
+    width: float,
+    halvings: int,
+    detail: bool,
+    seed: int = 0,
+    sample_ids: Sequence[str] | None = None,
+    callback: Callback | None = None,
+    precision: str = "float32",
+    eot: int = 1,
+) -> Result:
+    """The search, with all that it was asked to do."""
+    with (
+        Engine.open(
+            problem, inputs, threat,
+            attack="natural", seed=seed, sample_ids=sample_ids, precision=precision, eot=eot, knowledge="score",
+        ) as engine,
+        torch.no_grad(),
+    ):  # fmt: skip
         tracker = Tracker(1 + draws * (shells + halvings), callback)
         tracker.begin()
         search = _Search.begin(engine, tracker, model, inputs, detail)

@@ -1,16 +1,16 @@
 """A network that draws perturbations: what it may change, its attack, its file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from rgbdsod.attacks.budget import Threat
-from rgbdsod.attacks.core import Common, conclude
+from rgbdsod.attacks.core import conclude
 from rgbdsod.attacks.door import check_norms
 from rgbdsod.attacks.engine import Engine
 from rgbdsod.attacks.generative.files import fill, read, write
@@ -21,7 +21,7 @@ from rgbdsod.attacks.randomness import stream
 from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.tracker import Tracker
 from rgbdsod.errors import UsageError
-from rgbdsod.types import Inputs
+from rgbdsod.types import Callback, Inputs
 
 _SLACK = 1e-6
 
@@ -79,7 +79,7 @@ class PerturbationGenerator:
         drawn = self.network(2 * (self._noise if self.scope.universal else seen) - 1)
         if self.scope.universal:
             drawn = interpolate(drawn, seen.shape[-2:], mode="bilinear").expand(len(seen), -1, -1, -1)
-        return dict(zip(self._out, drawn.tanh().split(list(self._out.values()), 1), strict=True))
+        return dict(zip(self._out, torch.split(drawn.tanh(), list(self._out.values()), 1), strict=True))
 
     def points(self, inputs: Inputs, balls: Mapping[str, Ball]) -> dict[str, Tensor]:
         """Perturbed inputs inside their balls: the radius times what is drawn, projected.
@@ -94,21 +94,38 @@ class PerturbationGenerator:
             for name, ball in balls.items()
         }
 
-    def __call__(self, problem: Problem, inputs: Inputs, threat: Threat, **common: Unpack[Common]) -> Result:
+    def __call__(
+        self,
+        problem: Problem,
+        inputs: Inputs,
+        threat: Threat,
+        *,
+        seed: int = 0,
+        sample_ids: Sequence[str] | None = None,
+        callback: Callback | None = None,
+        precision: str = "float32",
+        eot: int = 1,
+    ) -> Result:
         """One pass through the generator and no gradient, then one forward pass that looks at the result.
 
         Args:
             problem: what is attacked.
             inputs: all inputs (B,C,H,W) in [0, 1], on the generator's device.
             threat: Linf budgets no larger than those of the training.
-            common: see `rgbdsod.attacks.core.Common`.
+            seed, sample_ids, callback, precision, eot: see `rgbdsod.attacks.core.Common`.
 
         Raises:
             UsageError: a threat or inputs that the generator was not trained for.
         """
-        callback, kind = common.pop("callback", None), self.scope.kind
+        kind = self.scope.kind
         check_norms(kind, threat, ("linf",))
-        with Engine.open(problem, inputs, threat, attack=kind, knowledge="score", **common) as engine, torch.no_grad():
+        with (
+            Engine.open(
+                problem, inputs, threat,
+                attack=kind, seed=seed, sample_ids=sample_ids, precision=precision, eot=eot, knowledge="score",
+            ) as engine,
+            torch.no_grad(),
+        ):  # fmt: skip
             self.check(inputs, engine.balls)
             tracker = Tracker(1, callback)
             tracker.begin()

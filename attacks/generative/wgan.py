@@ -98,7 +98,8 @@ class _Training:
         between = torch.lerp(real, fake, share).requires_grad_()
         (slope,) = torch.autograd.grad(self.critic(between).sum(), between, create_graph=True)
         penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
-        return self.critic(fake).mean() - self.critic(real).mean() + _PENALTY * penalty
+        distance: Tensor = self.critic(fake).mean() - self.critic(real).mean() + _PENALTY * penalty
+        return distance
 
     def _both(self, real: Tensor, latents: Tensor, fake: Tensor) -> Tensor:
         """Look real, bring images and latents back, and let the latents of images be spread as those drawn."""
@@ -106,7 +107,8 @@ class _Training:
         images = mse_loss(self.model.draw(found), real)
         back = mse_loss(self.model.invert(fake), latents)
         spread = found.mean(0).square().mean() + (found.var(0) - 1).square().mean()
-        return _IMAGES * images + _LATENTS * (back + spread) - _REAL * self.critic(fake).mean()
+        loss: Tensor = _IMAGES * images + _LATENTS * (back + spread) - _REAL * self.critic(fake).mean()
+        return loss
 
 
 def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
