@@ -65,6 +65,7 @@ class Engine:
 
     Attributes:
         problem: what is attacked, the untouched inputs filled in.
+        whole: the same without.
         clean: the attacked inputs, float32 (float64 where they came so).
         balls: what each of them may become.
     """
@@ -95,7 +96,7 @@ class Engine:
         self._tally = Tally(torch.arange(samples))
         self._tallies = [self._tally]
         self._attack, self._seed, self._knowledge, self._eot = attack, seed, knowledge, eot
-        self._whole = problem
+        self.whole = problem
         self._fixed = {name: value for name, value in full.items() if name not in attacked}
         self._half, self._device = PRECISIONS[precision], next(iter(full.values())).device.type
         self.problem = self._filled()
@@ -158,13 +159,29 @@ class Engine:
             index: of samples along the batch; may repeat.
         """
         other = copy.copy(self)
-        other.problem, other._whole = self.problem.select(index), self._whole.select(index)
+        other.problem, other.whole = self.problem.select(index), self.whole.select(index)
         other.clean = {name: value[index] for name, value in self.clean.items()}
         other.balls = {name: ball(other.clean[name], old.budget.select(index)) for name, old in self.balls.items()}
         other._fixed = {name: value[index] for name, value in self._fixed.items()}
         other._tally = Tally(self._tally.rows[index.cpu()])
         self._tallies.append(other._tally)
         other._ids = [self._ids[row] for row in index.tolist()]
+        return other
+
+    @property
+    def untouched(self) -> dict[str, Tensor]:
+        """The inputs that are not attacked."""
+        return self._fixed
+
+    def asking(self, problem: Problem, whole: Problem) -> Self:
+        """The engine with another problem about the same samples; its passes count like this one's.
+
+        Args:
+            problem: the untouched inputs filled in.
+            whole: the same without.
+        """
+        other = copy.copy(self)
+        other.problem, other.whole = problem, whole
         return other
 
     def in_full_precision(self) -> Self:
@@ -320,7 +337,7 @@ class Engine:
     def _filled(self) -> Problem:
         """The problem with its untouched inputs filled in."""
         with self._autocast():
-            return self._whole.given(self._fixed) if self._fixed else self._whole
+            return self.whole.given(self._fixed) if self._fixed else self.whole
 
     def _autocast(self) -> AbstractContextManager[object]:
         return nullcontext() if self._half is None else torch.autocast(self._device, dtype=self._half)
