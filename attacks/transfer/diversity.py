@@ -1,8 +1,7 @@
 """Inputs shrunk and padded at random, anew at each step: DI-FGSM."""
 
-import copy
-from dataclasses import dataclass, replace
-from typing import Any, Self, Unpack, cast
+from dataclasses import replace
+from typing import Any, Unpack, cast
 
 import torch
 from torch import Tensor
@@ -14,80 +13,18 @@ from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.rules import StepSize
 from rgbdsod.attacks.transfer.climb import climb
+from rgbdsod.attacks.transfer.frames import Frame, Span
 from rgbdsod.attacks.transfer.images import check_images
 from rgbdsod.attacks.transfer.in_turn import InTurn
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 
 
-@dataclass(frozen=True, eq=False)
-class Span:
-    """Where each sample's shrunk picture lies along one axis of its canvas, as shares of the axis.
-
-    Args:
-        side: the picture's length, (B,1).
-        start: what is free before it, (B,1).
-    """
-
-    side: Tensor
-    start: Tensor
-
-    @classmethod
-    def drawn(cls, canvas: int, smallest: float, moved: Tensor, size: Tensor, place: Tensor) -> Self:
-        """Whole numbers of pixels from numbers in [0, 1); the whole canvas for samples that are not moved."""
-        least = max(1, int(smallest * canvas))
-        side = (least + size * (canvas - least)).floor()
-        start = (place * (canvas - side + 1)).floor()
-        side, start = torch.where(moved, side, canvas), torch.where(moved, start, 0)
-        return cls(side[:, None] / canvas, start[:, None] / canvas)
-
-    def shrinking(self, count: int) -> Tensor:
-        """Weights (B,1,N,N) of a picture's values in each place of the canvas: bilinear, and 0 outside the picture."""
-        return _hats((self._centres(count) - self.start * count) / self.side - 0.5)
-
-    def restoring(self, count: int) -> Tensor:
-        """Weights (B,1,N,N) of a canvas's values in each place of the picture at full size."""
-        first = self.start * count
-        return _hats(torch.clamp(first + self._centres(count) * self.side - 0.5, first, first + self.side * count - 1))
-
-    def _centres(self, count: int) -> Tensor:
-        return torch.arange(count, device=self.side.device, dtype=self.side.dtype) + 0.5
-
-
-def _hats(places: Tensor) -> Tensor:
-    """Weights of the values at 0, 1, ..., N-1 for N fractional places (B,N); none for those a whole place outside."""
-    grid = torch.arange(places.shape[1], device=places.device, dtype=places.dtype)
-    return (1 - (places[:, None, :, None] - grid).abs()).clamp_min_(0)
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """Where the pictures of a batch lie on their canvases.
-
-    Resizing is the same in every column and in every row, so it is two matrix products; their gradient is the same on
-    every run, which that of a scattered sampling on a GPU is not.
-    """
-
-    rows: Span
-    columns: Span
-
-    def shrink(self, picture: Tensor) -> Tensor:
-        """The pictures (B,C,H,W) at their places, 0 around them."""
-        return self.rows.shrinking(picture.shape[2]) @ picture @ self.columns.shrinking(picture.shape[3]).mT
-
-    def restore(self, outputs: Any) -> Any:
-        """What maps (B,C,h,w) show of the pictures, at full size; outputs of other kinds as they are."""
-        if not isinstance(outputs, Tensor) or outputs.ndim != 4:
-            return outputs
-        rows, columns = self.rows.restoring(outputs.shape[2]), self.columns.restoring(outputs.shape[3])
-        return rows.to(outputs) @ outputs @ columns.to(outputs).mT
-
-
 class _Framed:
     """A problem that sees all pictures shrunk; asked for anything else it is the problem itself."""
 
-    def __init__(self, problem: Problem, frame: Frame) -> None:
-        self._problem, self._frame = problem, frame
+    def __init__(self, problem: Problem, untouched: Inputs, frame: Frame) -> None:
+        self._problem, self._untouched, self._frame = problem, untouched, frame
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._problem, name)
@@ -96,7 +33,7 @@ class _Framed:
         """What the problem makes of the shrunk pictures; half precision is for networks, not for resizing."""
         device = next(iter(inputs.values())).device.type
         with torch.autocast(device, enabled=False):
-            shrunk = {name: self._frame.shrink(value) for name, value in inputs.items()}
+            shrunk = {name: self._frame.shrink(value) for name, value in {**inputs, **self._untouched}.items()}
         outputs = self._problem.forward(shrunk)
         with torch.autocast(device, enabled=False):
             return self._frame.restore(outputs)
@@ -105,6 +42,7 @@ class _Framed:
 class Diverse:
     """Estimates at shrunk and padded inputs: all inputs of a sample alike, and all its copies, anew at each step.
 
+    Untouched inputs move too, lest they no longer fit to the others, and are therefore encoded again at each step.
     The first step sees the pictures themselves, so that the loss at the start is known without a pass of its own. Maps
     are brought back to the whole picture before they are compared with anything, so that they meet their masks.
 
@@ -131,9 +69,8 @@ class Diverse:
         if progress == 0:
             return engine.gradient(points, progress)
         frame = self._frame(engine, next(iter(points.values())), round(progress * self._steps))
-        framed = copy.copy(engine)  # it counts in the same tally
-        framed.problem = cast(Problem, _Framed(engine.problem, frame))
-        return replace(framed.gradient(points, progress), faithful=False)
+        framed = cast(Problem, _Framed(engine.whole, engine.untouched, frame))
+        return replace(engine.asking(framed, framed).gradient(points, progress), faithful=False)
 
     def _frame(self, engine: Engine, picture: Tensor, step: int) -> Frame:
         """Where one step's pictures lie; copies of a sample draw from streams of one name, hence the same numbers."""

@@ -1,14 +1,13 @@
 """An ensemble of losses, member by member: one model's graph is in memory at a time."""
 
-import copy
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from rgbdsod.attacks.core import Estimate, plain
 from rgbdsod.attacks.engine import Engine, Evaluation
-from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.transfer.ensemble import EnsembleProblem
 from rgbdsod.types import Inputs
 
@@ -44,17 +43,12 @@ class InTurn:
         )
 
     def _own(self, engine: Engine, problem: EnsembleProblem) -> list[Engine]:
-        """An engine for each member."""
+        """An engine for each member; its passes count as the ensemble's."""
         if engine not in self._engines:
-            self._engines[engine] = [_asking(engine, member) for member in problem.members]
+            whole = cast(EnsembleProblem, engine.whole)
+            pairs = zip(problem.members, whole.members, strict=True)
+            self._engines[engine] = [engine.asking(member, unfilled) for member, unfilled in pairs]
         return self._engines[engine]
-
-
-def _asking(engine: Engine, member: Problem) -> Engine:
-    """The engine with one member in the ensemble's place; its passes count in the same tally."""
-    other = copy.copy(engine)
-    other.problem = member
-    return other
 
 
 def _all_fooled(found: list[Evaluation]) -> Tensor:

@@ -90,10 +90,9 @@ def run_transfer(flags: Mapping[str, Any], extra: dict[str, Any], flag_names: li
     settings = settings_of({**flags, **_UNUSED}, extra, flag_names, "transfer")
     batch = batch_size(flags["batch"])
 
-    from rgbdsod.run.transfer import check_names, check_way, plan_for, transfer_matrix
+    from rgbdsod.run.transfer import check_matrix, plan_for, transfer_matrix
 
-    check_names(names)
-    check_way(flags["combine"])
+    check_matrix(names, flags["combine"])
     if known := {name: own for name, own in inputs.items() if own is not None}:
         plan_for(settings, known)  # before models and images are read
     set_deterministic(flags["deterministic"])

@@ -137,11 +137,10 @@ def transfer_matrix(
         >>> matrix = transfer_matrix(["bbsnet", "jldcf"], "demo", eps={"depth": 8 / 255})  # doctest: +SKIP
         >>> [(cell.source, cell.target, cell.fooled) for cell in matrix.cells]  # doctest: +SKIP
     """
-    check_names([model if isinstance(model, str) else model.name for model in models])
-    check_way(combine)
+    check_matrix([model if isinstance(model, str) else model.name for model in models], combine)
     chosen = settings or AttackSettings(attack=attack, modality=modality, eps=eps, parameters=parameters)
     found = [get_model(model) for model in models]
-    check_names([model.name for model in found])
+    check_matrix([model.name for model in found], combine)
     plan = plan_for(chosen, {model.name: model.inputs for model in found})
     images = check_images(get_data(data), empty)
     task = _Task(found, images, plan, combine)
@@ -158,24 +157,16 @@ def transfer_matrix(
     return matrix
 
 
-def check_names(names: Sequence[str]) -> None:
+def check_matrix(names: Sequence[str], combine: str) -> None:
     """Refuse what makes no matrix.
 
     Raises:
-        UsageError: fewer than two models, or two of one name.
+        UsageError: fewer than two models, two of one name, or an unknown way to combine.
     """
     if len(names) < 2:
         raise UsageError(f"--models {','.join(names)}: a transfer matrix needs two or more, such as bbsnet,jldcf,d3net")
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"--models names {twice[0]} twice; name each model once")
-
-
-def check_way(combine: str) -> None:
-    """Refuse an unknown way to combine.
-
-    Raises:
-        UsageError: so.
-    """
     if combine not in get_args(Combine):
         raise UsageError(f"--combine {combine}: expected {', '.join(get_args(Combine))}")
 

@@ -8,13 +8,14 @@ from attacks_cifar import images, resnet
 from attacks_networks import Classifier, filled
 from attacks_problems import gains, middle, rand, toy, weights
 
-from rgbdsod.attacks import Budget, ClassProblem, ScoreProblem, mifgsm
+from rgbdsod.attacks import Budget, ClassProblem, MapProblem, ScoreProblem, mifgsm
 from rgbdsod.attacks.core import plain
 from rgbdsod.attacks.engine import Engine
 from rgbdsod.attacks.norms import ball
 from rgbdsod.attacks.table import ATTACKS
 from rgbdsod.attacks.transfer import copies as copies_module
-from rgbdsod.attacks.transfer.diversity import Diverse, Frame, Span, difgsm
+from rgbdsod.attacks.transfer.diversity import Diverse, difgsm
+from rgbdsod.attacks.transfer.frames import Frame, Span
 from rgbdsod.attacks.transfer.lookahead import evenly
 from rgbdsod.attacks.transfer.nifgsm import nifgsm
 from rgbdsod.attacks.transfer.scaling import scaled, sifgsm
@@ -210,31 +211,32 @@ def test_restoring_finds_the_picture_again():
     assert moved.restore("scores") == "scores"
 
 
-def test_both_inputs_are_moved_alike_and_copies_too():
-    problem, inputs = toy(3)
-    same_picture = {"rgb": inputs["depth"].expand(-1, 3, -1, -1), "depth": inputs["depth"]}
+@pytest.mark.parametrize("names", [("rgb", "depth"), ("depth",)])
+def test_all_inputs_are_moved_alike_and_copies_too(names):
+    """Also an input that is not attacked: the model would see depth beside the colours that belong to it."""
     seen = []
+
+    def model(inputs):
+        seen.append({name: value.detach() for name, value in inputs.items()})
+        return inputs["rgb"].mean(1, keepdim=True) + inputs["depth"]
+
+    picture = 0.1 + 0.8 * rand(4, 3, 1, 16, 16)
+    inputs, threat = {"rgb": picture.expand(-1, 3, -1, -1).contiguous(), "depth": picture}, {k: BOTH[k] for k in names}
+    problem = MapProblem(model, torch.zeros(3, 1, 16, 16))
     estimate = Diverse(1.0, 0.7, steps=3)
-    with Engine.open(problem, same_picture, BOTH, attack="x", sample_ids=["a", "b", "c"]) as engine:
+    with Engine.open(problem, inputs, threat, attack="x", sample_ids=["a", "b", "c"]) as engine:
         twice = engine.part(torch.tensor([0, 1, 2, 0, 1, 2]))
         for one in (engine, twice):
-            one.problem.forward, forward = None, one.problem.forward
-
-            def spy(points, forward=forward):
-                seen.append({name: value.detach() for name, value in points.items()})
-                return forward(points)
-
-            one.problem.forward = spy
-            points = {name: value.repeat(len(one) // 3, 1, 1, 1) for name, value in same_picture.items()}
             for progress in (1 / 3, 2 / 3):
-                estimate(one, points, progress)
+                estimate(one, one.clean, progress)
+        assert engine.passes()[1].tolist() == [6, 6, 6]
     for points in seen:
         assert torch.equal(points["rgb"][:, :1], points["depth"])
     first, second, first_of_copies, _ = (points["depth"] for points in seen)
     assert not torch.equal(first, second)
     assert torch.equal(first_of_copies, torch.cat([first, first]))
-    shown = first.ne(0).flatten(1).any(1)
-    assert shown.all() and not torch.equal(first[0].ne(0), first[1].ne(0))
+    assert (first == 0).flatten(1).any(1).all()
+    assert not torch.equal(first[0].ne(0), first[1].ne(0))
 
 
 def test_gradients_of_shrunk_inputs_are_those_of_the_inputs():
