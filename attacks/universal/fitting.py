@@ -67,6 +67,7 @@ class Fitting:
     Attributes:
         noise: by attacked input, (1, ...).
         budgets: of the attacked inputs.
+        precision: what the network runs in.
 
     Raises:
         UsageError: no batches, no epochs, nothing that may change, or a budget that a universal noise cannot have.
@@ -76,7 +77,7 @@ class Fitting:
         self._batches = batches if isinstance(batches, Sequence) else list(batches)
         self.budgets = {name: budget for name, budget in threat.items() if not budget.empty}
         self._attack, self._epochs, self._seed = attack, epochs, fit.get("seed", 0)
-        self._sizing, self._precision = fit.get("sizing", "resize"), fit.get("precision", "float32")
+        self._sizing, self.precision = fit.get("sizing", "resize"), fit.get("precision", "float32")
         self._callback = fit.get("callback")
         self._done = self._forward = self._backward = 0
         self._check(threat)
@@ -98,7 +99,7 @@ class Fitting:
         threat = {name: replace(of, mask=_both(of.mask, batch.masks, name)) for name, of in self.budgets.items()}
         with Engine.open(
             batch.problem, batch.inputs, threat, attack=self._attack, seed=self._seed, sample_ids=None,
-            precision=self._precision,
+            precision=self.precision,
         ) as engine:  # fmt: skip
             points = {}
             for name, ball in engine.balls.items():

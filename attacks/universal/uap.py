@@ -74,7 +74,9 @@ def _visit(fitting: Fitting, batch: Batch, steps: int, overshoot: float) -> None
             return
         start = {name: points.get(name, value)[standing] for name, value in batch.inputs.items()}
         free = {name: _unbounded(ball, fitting.budgets).select(standing) for name, ball in engine.balls.items()}
-        found = deepfool(batch.problem.select(standing), start, free, steps=steps, overshoot=overshoot)
+        found = deepfool(
+            batch.problem.select(standing), start, free, steps=steps, overshoot=overshoot, precision=fitting.precision
+        )
         fitting.count(found.forward, found.backward)
     fitting.add(fitting.brought({name: found.inputs[name] - start[name] for name in free}))
 

@@ -152,13 +152,16 @@ def _explain(error: Exception, given: list[str]) -> int:
 def _explain_usage(error: Exception, given: list[str]) -> int:
     """A wrong command, flag or value, found by the parser."""
     command = next((word for word in given if not word.startswith("-")), "")
-    where = f"rgbdsod {command} --help" if command in COMMANDS else "rgbdsod --help"
+    context = getattr(error, "ctx", None)
+    where = f"{context.command_path if context else 'rgbdsod'} --help"
     option = getattr(error, "option_name", None)
     parameter = getattr(error, "param", None)
     if command and command not in COMMANDS:
         text = f'no command "{command}"{_hint(command, COMMANDS)}'
     elif type(error).__name__ == "NoSuchOption" and option:
         text = f"no option {option}{_hint(option, getattr(error, 'possibilities', None) or ())}"
+    elif type(error).__name__ == "MissingParameter" and parameter is not None:
+        text = f"{str(parameter.name).upper()} is missing"
     else:
         text = re.sub(r"\s+", " ", str(getattr(error, "message", error))).rstrip(".")
         text = f"{text[:1].lower()}{text[1:]}"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Context, Option
 
+from rgbdsod.attacks.table import MAP_OBJECTIVES
 from rgbdsod.cli import options
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.screen import Screen
 from rgbdsod.cli.sources import batch_size, describe_model, known_inputs, open_data, open_model, set_deterministic
 from rgbdsod.errors import UsageError
 from rgbdsod.run.plugins import load_plugins
-from rgbdsod.run.threats import attacked_inputs, parse_eps, parse_number, show_eps
 
 if TYPE_CHECKING:
     from rgbdsod.attacks.universal.perturbation import Universal
@@ -125,15 +125,13 @@ def run_fit(flags: Mapping[str, Any]) -> None:
     screen = Screen.of(flags)
     load_plugins(flags["plugin"] or ())
     inputs = known_inputs(flags["model"])
-    eps = _radii(flags)
-    if inputs is not None:
-        attacked_inputs(flags["modality"], inputs, flags["model"], eps)
-    own = {name: _number(name, flags[name]) for name in _OWN if flags[name] is not None}
+    MAP_OBJECTIVES[flags["objective"]]  # a wrong name is refused before torch is imported
     size, batch = _size(flags["size"]), batch_size(flags["batch"])
     set_deterministic(flags["deterministic"])
 
     from rgbdsod.run.universal import check_fit, fit_universal, one_threat
 
+    eps, own = _radii(flags), {name: _number(name, flags[name]) for name in _OWN if flags[name] is not None}
     check_fit(flags["method"], own, objective=flags["objective"], holes=flags["holes"], dtype=flags["dtype"])
     if inputs is not None:
         one_threat(inputs, flags["model"], flags["modality"], eps, flags["norm"])
@@ -152,6 +150,8 @@ def run_fit(flags: Mapping[str, Any]) -> None:
 
 def _show_fit(screen: Screen, universal: "Universal", file: str) -> None:
     """The document, or what was fitted, how well, and where it lies."""
+    from rgbdsod.run.threats import show_eps
+
     facts, budgets = universal.facts, universal.budgets
     radii = {name: {"norm": budget.norm, "eps": float(budget.eps)} for name, budget in budgets.items()}
     if screen.as_json:
@@ -202,6 +202,8 @@ def _refuse_extra(context: Context, action: str) -> None:
 
 def _radii(flags: Mapping[str, Any]) -> Any:
     """`--eps` for every attacked input, or `--eps-rgb` and `--eps-depth` for theirs."""
+    from rgbdsod.run.threats import parse_eps
+
     own = {name: parse_eps(flags[f"eps_{name}"], f"--eps-{name}") for name in ("rgb", "depth") if flags[f"eps_{name}"]}
     if own and flags["eps"]:
         raise UsageError("--eps is for all attacked inputs; pass it alone, or --eps-rgb and --eps-depth")
@@ -209,6 +211,9 @@ def _radii(flags: Mapping[str, Any]) -> Any:
 
 
 def _number(name: str, value: Any) -> Any:
+    """A number or a fraction, as it was typed."""
+    from rgbdsod.run.threats import parse_number
+
     return parse_number(value, f"--{name.replace('_', '-')}") if isinstance(value, str) else value
 
 

@@ -1,6 +1,8 @@
 """Fitting one noise on a set and measuring it on others: by call and by command."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,6 +151,15 @@ def test_documents_fit_their_schemas(call):
     assert found["fit"]["method"] == "sgd"
 
 
+@pytest.mark.parametrize("words", [["universal"], ["universal", "fit", "--help"], ["universal", "fit", "--model", "x"]])
+def test_help_and_wrong_names_import_no_torch(words, tmp_path):
+    code = (
+        f"import sys\nfrom rgbdsod.cli.main import run\nrun({words!r})\nprint('torch' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stderr.splitlines()[-1] == "False"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
@@ -157,10 +168,15 @@ def test_documents_fit_their_schemas(call):
         (("fit", "--eps", "0.1", "--eps-rgb", "0.1"), 2, "--eps is for all attacked inputs; pass it alone, or"),
         (("fit", "--modality", "thermal"), 2, "--modality thermal: bbsnet has inputs rgb, depth"),
         (("fit", "--method", "adam"), 2, 'no method "adam"; methods are sgd, deepfool'),
+        (("fit", "--objective", "bse"), 2, 'no objective "bse"; did you mean "bce"'),
         (("fit", "--size", "16"), 2, "--size 16: expected HxW, for example 128x128"),
         (("fit", "--step-size", "x"), 2, "--step-size x: expected a number, or a fraction such as 8/255"),
         (("fit", "--set", "colour=red"), 2, 'no setting "colour"'),
         (("apply", "none.safetensors"), 3, "cannot read none.safetensors: no such file"),
+        (("fit", "--colour", "red"), 2, "no option --colour"),
+        (("fit", "--steps", "3"), 2, 'method "sgd" takes no --steps (it takes --epochs --step-size --cap)'),
+        (("paint",), 2, "no such command 'paint' (rgbdsod universal --help)"),
+        (("apply",), 2, "FILE is missing (rgbdsod universal apply --help)"),
         (("apply", "m.py"), 3, "m.py is damaged, or no safetensors file"),
     ],
 )
