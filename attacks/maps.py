@@ -100,8 +100,13 @@ class MapProblem(OnModel):
         return self._success(self._beside(self._aim if self._success.on_target else self._truth, outputs))
 
     def margins(self, outputs: Tensor) -> Tensor:
-        """Each pixel's signed logit (B, H*W): positive while it shows the truth (or does not yet show the target)."""
-        return self._signed(self._beside(self._aim, outputs).margin.flatten(1))
+        """Each pixel's signed logit (B, H*W): positive while it shows the truth (or does not yet show the target).
+
+        A pixel that does not count is -1: there is nothing left to turn.
+        """
+        beside = self._beside(self._aim, outputs)
+        signed = self._signed(beside.margin)
+        return (signed if beside.valid is None else torch.where(beside.valid > 0, signed, -1.0)).flatten(1)
 
     def exits(self, outputs: Tensor) -> Tensor:
         """One: what the pixels lack that the success rule still needs, (B,1)."""

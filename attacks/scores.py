@@ -51,16 +51,19 @@ def margin(scores: Scores) -> Tensor:
 def dlr(scores: Scores) -> Tensor:
     """Difference of logits ratio, blind to a shift or a positive scaling of the logits.
 
+    Of two logits it would be constant: there the margin is divided by their root mean square, blind to scaling alone.
+
     Raises:
-        UsageError: fewer than 3 classes (4 with a target), or a target without the true class.
+        UsageError: fewer than 4 classes with a target, or a target without the true class.
 
     Source: Croce and Hein, "Reliable evaluation of adversarial robustness", arXiv 2003.01690, equations 6 and 7.
     """
+    if scores.logits.shape[1] == 2 and not scores.targeted:
+        return margin(scores) / scores.logits.square().mean(1).sqrt().clamp_min(1e-12)
     needed = 4 if scores.targeted else 3
     if scores.logits.shape[1] < needed:
-        aim = "a targeted dlr" if scores.targeted else "dlr"
         raise UsageError(
-            f"{aim} needs {needed} classes or more, the model has {scores.logits.shape[1]}; use objective margin"
+            f"a targeted dlr needs {needed} classes or more, the model has {scores.logits.shape[1]}; use objective margin"
         )
     ranked = scores.logits.topk(needed, dim=1).values
     if not scores.targeted:
