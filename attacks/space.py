@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Mapping
+from functools import reduce
 from typing import Self
 
 import torch
@@ -63,7 +64,7 @@ class Space:
     def split(self, vectors: Tensor) -> dict[str, Tensor]:
         """Vectors (..., D) as values of the inputs (..., C, H, W)."""
         sizes = [shape.numel() for shape in self._shapes.values()]
-        parts = vectors.split(sizes, -1) if len(sizes) > 1 else (vectors,)
+        parts = torch.split(vectors, sizes, -1) if len(sizes) > 1 else (vectors,)
         return {
             name: self._scaled(name, part.reshape(*part.shape[:-1], *shape), 1)
             for (name, shape), part in zip(self._shapes.items(), parts, strict=True)
@@ -74,7 +75,7 @@ class Space:
         changed = vectors.ne(self.clean)
         if not self._shapes:
             return {}
-        places = changed.split([shape.numel() for shape in self._shapes.values()], 1)
+        places = torch.split(changed, [shape.numel() for shape in self._shapes.values()], 1)
         return {
             name: torch.where(place.view_as(value), value.clamp(0, 1), self._balls[name].clean)
             for (name, value), place in zip(self.split(vectors).items(), places, strict=True)
@@ -174,4 +175,4 @@ def _radii(balls: Mapping[str, Ball]) -> dict[str, Tensor]:
 def _largest(balls: Mapping[str, Ball]) -> Tensor:
     """The largest radius of all inputs, per sample (B,) or for all (1,)."""
     radii = _radii(balls)
-    return torch.stack(torch.broadcast_tensors(*radii.values())).amax(0) if radii else torch.zeros(1)
+    return reduce(torch.maximum, radii.values()) if radii else torch.zeros(1)

@@ -49,7 +49,7 @@ def deepfool(
     with Search.open(problem, inputs, threat, attack="deepfool", norms=("linf", "l2"), **common) as search:
         total = torch.zeros_like(search.space.clean)
         for step in range(steps):
-            look, value, slope, steep = nearest_exit(search, _overshot(search, total, overshoot), exits)
+            look, value, slope, steep = nearest_exit(search, _overshot(search, total, overshoot), exits, standing=True)
             way = slope.sign() if search.space.norm == "linf" else unit(slope, 2)
             total = total - torch.where(look.fooled, 0.0, way_past(value, steep))[:, None] * way
             (total,) = search.leave(look.fooled, total)

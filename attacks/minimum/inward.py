@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rgbdsod.attacks.projections import largest
+from rgbdsod.attacks.projections import largest, norm
 from rgbdsod.attacks.space import Space
 
 _MOST = 40  # Newton steps of the L1 projection; most need fewer than ten
@@ -22,7 +22,7 @@ def inward(space: Space, change: Tensor, radius: Tensor) -> Tensor:
     if space.norm == "linf":
         return torch.clamp(change, -limit, limit)
     if space.norm == "l2":
-        size = torch.linalg.vector_norm(change, dim=1, keepdim=True)
+        size = norm(change, 2)
         return change * (limit / size.clamp_min(torch.finfo(size.dtype).tiny)).clamp_max(1)
     if space.norm == "l1":
         return _shrunk(change, limit)
