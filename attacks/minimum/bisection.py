@@ -9,7 +9,7 @@ from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_counts
 from rgbdsod.attacks.minimum.inward import inward
-from rgbdsod.attacks.minimum.scale import reach
+from rgbdsod.attacks.minimum.scale import way_out
 from rgbdsod.attacks.norms import L1_SHARE, unit
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.projections import largest
@@ -51,14 +51,12 @@ def bisection(
     """
     check_counts(steps=steps, rounds=rounds)
     with Search.open(problem, inputs, threat, attack="bisection", **common) as search:
-        point = search.space.clean
-        look = search.gradient(point)
-        bracket = _Bracket.begin(reach(look, search.space), _most(search.space, len(threat)))
+        _, point, far = way_out(search)
+        bracket = _Bracket.begin(far, _most(search.space, len(threat)))
         for step in range(1, rounds * steps + 1):
             if not len(search):
                 break
-            if step > 1:
-                look = search.gradient(point, of="loss")
+            look = search.gradient(point, of="loss")
             moved = point - _way(search.space, look.gradient, point, bracket.radius)
             bracket = bracket.after(search.best, steps, whole=search.space.norm == "l0")
             point = _inside(search, moved, bracket.radius)

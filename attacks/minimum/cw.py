@@ -10,7 +10,7 @@ from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_counts
 from rgbdsod.attacks.minimum.adam import Adam
 from rgbdsod.attacks.minimum.rounds import Rounds
-from rgbdsod.attacks.minimum.scale import fallen, first_weight, pace, penalised, reach
+from rgbdsod.attacks.minimum.scale import fallen, first_weight, pace, penalised, way_out
 from rgbdsod.attacks.minimum.variables import Clipped, Squashed
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
@@ -62,20 +62,21 @@ def cw(
     check_counts(steps=steps, rounds=rounds)
     form = Squashed() if change_of_variables else Clipped()
     with Search.open(problem, inputs, threat, attack="cw", norms=("l2",), confidence=confidence, **common) as search:
-        look = search.gradient(search.space.clean)
-        far = reach(look, search.space, confidence)
+        _, start, far = way_out(search, confidence)
+        start = form.start(search.space) if change_of_variables else start
+        look = search.gradient(form.point(search.space, start))
         play = Rounds.begin(first_weight(look, far) if weight is None else torch.full_like(far, weight))
-        adam, free = Adam.begin(search.space.clean), form.start(search.space)
+        adam, free = Adam.begin(search.space.clean), start
         for step in range(1, rounds * steps + 1):
             space, point = search.space, form.point(search.space, free)
             objective, slope = penalised(look, point - space.clean, play.weight, confidence)
             adam, way = adam.after(form.pull(space, free, slope), play.age)
             free = form.moved(space, free, way * _size(step_size, far, search, play, steps))
             play, ended = play.after(objective, look.fooled, steps)
-            adam, free = adam.fresh(ended), torch.where(ended[:, None], form.start(space), free)
+            adam, free = adam.fresh(ended), torch.where(ended[:, None], start, free)
             search.note(step, rounds * steps)
             done = (play.played >= rounds) | (search.best == 0)
-            free, far, *rest = search.leave(done, free, far, *play, *adam)
+            free, start, far, *rest = search.leave(done, free, start, far, *play, *adam)
             play, adam = Rounds(*rest[: len(play)]), Adam(*rest[len(play) :])
             if not len(search) or step == rounds * steps:
                 break

@@ -9,7 +9,7 @@ from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_counts
 from rgbdsod.attacks.minimum.adam import Adam
-from rgbdsod.attacks.minimum.scale import reach
+from rgbdsod.attacks.minimum.scale import way_out
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.search import Look, Search
@@ -56,9 +56,9 @@ def cw_linf(
     with Search.open(
         problem, inputs, threat, attack="cw-linf", norms=("linf",), confidence=confidence, **common
     ) as search:
-        point = search.space.clean
+        _, point, far = way_out(search, confidence)
         look = search.gradient(point)
-        hunt = _Hunt.begin(look, search.space, confidence)
+        hunt = _Hunt.begin(look, search.space, far)
         adam = Adam.begin(point)
         for step in range(1, rounds * steps + 1):
             change = point - search.space.clean
@@ -98,12 +98,12 @@ class _Hunt(NamedTuple):
     played: Tensor
 
     @classmethod
-    def begin(cls, look: Look, space: Space, confidence: float) -> Self:
-        """Twice a linear model's distance, and twice the weight that moves an average value."""
+    def begin(cls, look: Look, space: Space, far: Tensor) -> Self:
+        """Twice a linear model's distance `far`, and twice the weight that moves an average value."""
         steep = look.gradient.abs().sum(1).clamp_min(torch.finfo(look.gradient.dtype).tiny)
         weight = 2 * (space.upper > space.lower).sum(1) / steep
         none = torch.zeros_like(weight)
-        return cls((2 * reach(look, space, confidence)).clamp_max(1), none, weight, weight, none, none)
+        return cls((2 * far).clamp_max(1), none, weight, weight, none, none)
 
     def after(self, fooled: Tensor, size: Tensor, best: Tensor, steps: int) -> tuple[Self, Tensor, Tensor]:
         """What follows a step from a point of some size (B,).

@@ -8,16 +8,16 @@ from torch import Tensor
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_counts
-from rgbdsod.attacks.minimum.planes import plane_step
 from rgbdsod.attacks.minimum.rounds import Rounds
-from rgbdsod.attacks.minimum.scale import fallen, penalised
+from rgbdsod.attacks.minimum.scale import fallen, penalised, way_out
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
-from rgbdsod.attacks.search import Look, Search
+from rgbdsod.attacks.search import Search
 from rgbdsod.attacks.space import Space
 from rgbdsod.types import Inputs
 
-_ROOM, _SHARE = 2.0, 0.1  # over the weight that a linear model needs; of the range in the first step
+_LEAST = 1e-3  # that the most changed value is expected to change
+_ROOM, _SHARE = 2.0, 0.1  # over the weight that a linear model needs; of its largest change in the first step
 
 
 def ead(
@@ -47,8 +47,8 @@ def ead(
         threat: budgets by input, norm "l1"; a change beyond the radius does not count.
         steps: the most steps of a round.
         rounds: weights tried.
-        step_size: the first gradient step's. None: so that the steepest value moves by a tenth of its range. It falls
-            along a cosine.
+        step_size: the first gradient step's. None: so that the steepest value moves by a tenth of the largest change of
+            a linear model's way out. It falls along a cosine.
         weight: the gap's in the first round. None: twice what a linear model would need.
         l1_weight: of the absolute changes, against 1 for their squares.
         confidence: by how much the gap must be overshot, 0 or more, in units of the model's outputs.
@@ -62,24 +62,28 @@ def ead(
     """
     check_counts(steps=steps, rounds=rounds)
     with Search.open(problem, inputs, threat, attack="ead", norms=("l1",), confidence=confidence, **common) as search:
-        look = search.gradient(search.space.clean)
+        _, start, _ = way_out(search, confidence)
+        look = search.gradient(start)
+        far = (start - search.space.clean).abs().amax(1).clamp_min(_LEAST)
         steepest = look.gradient.abs().amax(1).clamp_min(torch.finfo(look.gradient.dtype).tiny)
         if weight is None:
-            play = Rounds.begin(_ROOM * (l1_weight + 2 * _farthest(look, search.space, confidence)) / steepest)
+            play = Rounds.begin(_ROOM * (l1_weight + 2 * far) / steepest)
         else:
             play = Rounds.begin(torch.full_like(steepest, weight))
-        ahead = point = search.space.clean
+        ahead = point = start
         for step in range(1, rounds * steps + 1):
-            size = fallen(play.age / steps) * (_SHARE / (play.weight * steepest) if step_size is None else step_size)
+            size = fallen(play.age / steps) * (
+                _SHARE * far / (play.weight * steepest) if step_size is None else step_size
+            )
             change = ahead - search.space.clean
             objective, slope = penalised(look, change, play.weight, confidence)
             last, point = point, _shrunk(search.space, ahead - size[:, None] * slope, l1_weight * size)
             ahead = search.space.clip(point + (play.age / (play.age + 3))[:, None] * (point - last))
             play, ended = play.after(objective + l1_weight * change.abs().sum(1), look.fooled, steps)
-            point, ahead = (torch.where(ended[:, None], search.space.clean, value) for value in (point, ahead))
+            point, ahead = (torch.where(ended[:, None], start, value) for value in (point, ahead))
             search.note(step, rounds * steps)
             done = (play.played >= rounds) | (search.best == 0)
-            point, ahead, steepest, *rest = search.leave(done, point, ahead, steepest, *play)
+            point, ahead, start, far, steepest, *rest = search.leave(done, point, ahead, start, far, steepest, *play)
             play = Rounds(*rest)
             if not len(search) or step == rounds * steps:
                 break
@@ -91,9 +95,3 @@ def _shrunk(space: Space, vectors: Tensor, by: Tensor) -> Tensor:
     """Vectors drawn towards the clean ones by (B,) in every value, and clipped."""
     change = vectors - space.clean
     return space.clip(space.clean + change.sign() * (change.abs() - by[:, None]).clamp_min(0))
-
-
-def _farthest(look: Look, space: Space, confidence: float) -> Tensor:
-    """The largest change of a value (B,) in a linear model's shortest way out."""
-    way = plane_step(space.clean, look.gradient, look.gap + confidence, space.lower, space.upper, "l1")
-    return way.abs().amax(1)

@@ -9,7 +9,7 @@ from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_counts
 from rgbdsod.attacks.minimum.adam import Adam
-from rgbdsod.attacks.minimum.scale import fallen, first_weight, pace, penalised, reach
+from rgbdsod.attacks.minimum.scale import fallen, first_weight, pace, penalised, way_out
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.search import Search
@@ -55,9 +55,8 @@ def hinge(
     """
     check_counts(steps=steps)
     with Search.open(problem, inputs, threat, attack="hinge", norms=("l2",), confidence=confidence, **common) as search:
-        point = search.space.clean
+        _, point, far = way_out(search, confidence)
         look = search.gradient(point)
-        far = reach(look, search.space, confidence)
         force = first_weight(look, far) if weight is None else torch.full_like(far, weight)
         adam, streak = Adam.begin(point), torch.zeros_like(far)
         for step in range(1, steps + 1):

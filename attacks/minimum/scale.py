@@ -5,26 +5,34 @@ import math
 import torch
 from torch import Tensor
 
+from rgbdsod.attacks.minimum.nearest import nearest_exit
 from rgbdsod.attacks.minimum.planes import plane_step
 from rgbdsod.attacks.projections import norm
-from rgbdsod.attacks.search import Look
+from rgbdsod.attacks.search import Look, Search
 from rgbdsod.attacks.space import Space
 
 _LEAST = 1e-5  # per value, of what a distance is taken to be: at the turning point itself there still is a way to go
 _SHARE, _LONGEST = 0.3, 0.1  # of the distance in a first step of Adam; and the most per value
+_EXITS = 10  # tried at most
 _END = 0.01  # of the first step in the last
 
 
-def reach(look: Look, space: Space, confidence: float = 0.0) -> Tensor:
-    """How far (B,) a linear model would have its way out, in the space's norm.
+def way_out(search: Search, confidence: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
+    """Where a linear model has the nearest of all ways out: the gap (B,), the point (B, D), its distance (B,).
+
+    Beginning there rather than at the clean vectors decides which way out is taken: the gap's own slope leads to the
+    one that is the least closed, which need not be near.
 
     Args:
-        look: at the clean vectors.
-        space: of the vectors.
+        search: what looks.
         confidence: how far beyond its turning point.
     """
-    step = plane_step(space.clean, look.gradient, look.gap + confidence, space.lower, space.upper, space.norm)
-    return torch.maximum(space.length(space.clean + step), space.length(space.clean + _LEAST))
+    space = search.space
+    look, value, slope, _ = nearest_exit(search, space.clean, _EXITS)
+    kind = "l1" if space.norm == "l0" else space.norm
+    step = plane_step(space.clean, slope, value + confidence, space.lower, space.upper, kind)
+    point = space.clip(space.clean + step)
+    return look.gap, point, torch.maximum(space.length(point), space.length(space.clean + _LEAST))
 
 
 def first_weight(look: Look, far: Tensor) -> Tensor:

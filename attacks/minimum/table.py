@@ -109,4 +109,15 @@ ROWS = [
         aim="nearest",
         ranges=_PENALTY,
     ),
+    AttackRow(
+        "alma",
+        f"{_HERE}.alma:alma",
+        "an augmented Lagrangian with a multiplier per sample, for maps per pixel that must turn",
+        "Rony et al., Augmented Lagrangian adversarial attacks, 2020, and Proximal splitting adversarial attacks, 2022",
+        "2206.07179",
+        "(T+2) forwards, T and up to 10 backwards (maps and scores: T+1), 1 forward to verify",
+        norms=("l2", "linf"),
+        aim="nearest",
+        ranges={"force": "above 0", "growth": "above 1", "memory": "0 up to 1"},
+    ),
 ]
