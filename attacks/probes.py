@@ -10,8 +10,8 @@ from rgbdsod.attacks.engine import Engine, Evaluation
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 
-ROWS = 256
-"""Copies in one forward pass, until memory says otherwise."""
+_MOST = 1024  # points in one forward pass
+_IN_CACHE, _ON_DEVICE = 2**18, 2**25  # values of an input in one pass, with which a CPU and a device are quickest
 
 Score = Literal["gap", "objective"]
 """What a query is judged by: minus what is missing to success (the margin), or what the problem ranks points by."""
@@ -44,11 +44,11 @@ class Probes:
 
     Args:
         engine: for the samples that still stand.
-        rows: most points in one forward pass; halved whenever memory runs out.
+        rows: most points in one forward pass; None: as many as suit the device. Halved whenever memory runs out.
     """
 
-    def __init__(self, engine: Engine, rows: int = ROWS) -> None:
-        self._engine, self._rows = engine, rows
+    def __init__(self, engine: Engine, rows: int | None = None) -> None:
+        self._engine, self._rows = engine, rows or _fitting(engine)
         self._parts: dict[int, Engine] = {}
 
     def scores(self, make: Make, count: int, score: Score = "gap") -> tuple[Tensor, Tensor]:
@@ -97,6 +97,13 @@ class Probes:
             rows = torch.arange(len(self._engine), device=device).repeat_interleave(count)
             self._parts[count] = self._engine.part(rows) if count > 1 else self._engine
         return self._parts[count]
+
+
+def _fitting(engine: Engine) -> int:
+    """How many points make a quick pass."""
+    largest = max(engine.clean.values(), key=lambda value: value[0].numel())
+    values = _IN_CACHE if largest.is_cpu else _ON_DEVICE
+    return max(1, min(_MOST, values // largest[0].numel()))
 
 
 def all_of(points: Inputs) -> Make:
