@@ -1,5 +1,6 @@
 """The gradient taken a step ahead: Nesterov's momentum."""
 
+import torch
 from torch import Tensor
 
 from rgbdsod.attacks.norms import Ball
@@ -31,5 +32,6 @@ def evenly(ball: Ball) -> Tensor:
     A vector of mean absolute value 1 divided by it has about the length of the norm's unit direction, and a radius
     divided by it is what each value gets when all share alike.
     """
-    power = {"linf": 0.0, "l2": 0.5, "l1": 1.0, "l0": 1.0}[ball.budget.norm]
-    return ball.free() ** power
+    if ball.budget.norm == "linf":
+        return torch.ones_like(ball.radius)
+    return ball.free().sqrt() if ball.budget.norm == "l2" else ball.free()

@@ -90,6 +90,7 @@ def run_transfer(flags: Mapping[str, Any], extra: dict[str, Any], flag_names: li
     settings = settings_of({**flags, **_UNUSED}, extra, flag_names, "transfer")
     batch = batch_size(flags["batch"])
 
+    from rgbdsod.run.threats import show_eps
     from rgbdsod.run.transfer import check_matrix, plan_for, transfer_matrix
 
     check_matrix(names, flags["combine"])
@@ -98,8 +99,12 @@ def run_transfer(flags: Mapping[str, Any], extra: dict[str, Any], flag_names: li
     set_deterministic(flags["deterministic"])
     data = open_data(flags, screen)
     models = [open_model({"model": name, "device": flags["device"]}) for name in names]
-    screen.header(f"data    {data.name}   {len(data)} images")
-    screen.header(f"attack  {settings.attack}   on {', '.join(model.name for model in models)}")
+    plan = plan_for(settings, {model.name: model.inputs for model in models})
+    radii = plan.radii[0]
+    what = [f"{name} {show_eps(radii[name])}" if name in radii else f"{name} untouched" for name in plan.inputs]
+    screen.header(f"models  {', '.join(model.name for model in models)}")
+    screen.header(f"data    {data.name}   {len(data)} images   {settings.dtype}, seed {settings.seed}")
+    screen.header(f"attack  {settings.attack}   {', '.join([plan.norm, *what])}")
     with screen.progress("transfer", "images") as advance:
         matrix = transfer_matrix(
             models, data, settings=settings, combine=flags["combine"], empty=flags["empty"], batch=batch,

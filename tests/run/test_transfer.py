@@ -142,7 +142,11 @@ def test_command(call):
     models = ["--models", "m.py:x,m.py:y,m.py:z"]
     code, out, err = call(*models, "--modality", "depth", "--eps", "8/255", "--out", "here")
     assert (code, err) == (0, "")
-    assert out.splitlines()[0] == "data    scenes:2@32x32#3   2 images"
+    assert out.splitlines()[:3] == [
+        "models  x, y, z",
+        "data    scenes:2@32x32#3   2 images   float32, seed 0",
+        "attack  mifgsm   linf, rgb untouched, depth 8/255",
+    ]
     for source in ("clean", "x", "y", "z", "held-out"):
         assert f"\n{source} " in out
     assert "fooled: IoU below 0.5, of 2 images" in out
