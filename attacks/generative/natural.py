@@ -1,6 +1,5 @@
 """Search among the latents near an image's own for the nearest whose picture fools: natural adversarial examples."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from rgbdsod.attacks.randomness import Streams
 from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.tracker import Tracker
 from rgbdsod.errors import UsageError
-from rgbdsod.types import Callback, Inputs
+from rgbdsod.types import Inputs
 
 
 def natural(
@@ -66,36 +65,17 @@ def natural(
     _check(draws, shells, width, halvings)
     if not isinstance(generator, LatentGenerator):
         generator = LatentGenerator.load(generator).to(next(iter(inputs.values())).device)
-    return _natural(problem, inputs, threat, generator, draws, shells, width, halvings, detail, **common)
-
-
-def _natural(
-    problem: Problem,
-    inputs: Inputs,
-    threat: Threat,
-    model: LatentGenerator,
-    draws: int,
-    shells: int,
-    width: float,
-    halvings: int,
-    detail: bool,
-    seed: int = 0,
-    sample_ids: Sequence[str] | None = None,
-    callback: Callback | None = None,
-    precision: str = "float32",
-    eot: int = 1,
-) -> Result:
-    """The search, with all that it was asked to do."""
     with (
         Engine.open(
             problem, inputs, threat,
-            attack="natural", seed=seed, sample_ids=sample_ids, precision=precision, eot=eot, knowledge="score",
+            attack="natural", seed=common.get("seed", 0), sample_ids=common.get("sample_ids"),
+            precision=common.get("precision", "float32"), knowledge="score",
         ) as engine,
         torch.no_grad(),
     ):  # fmt: skip
-        tracker = Tracker(1 + draws * (shells + halvings), callback)
+        tracker = Tracker(1 + draws * (shells + halvings), common.get("callback"))
         tracker.begin()
-        search = _Search.begin(engine, tracker, model, inputs, detail)
+        search = _Search.begin(engine, tracker, generator, inputs, detail)
         for turn in range(shells + halvings if engine.balls else 0):
             standing = search.standing(turn, shells, halvings)
             if not len(standing):

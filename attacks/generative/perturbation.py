@@ -1,16 +1,16 @@
 """A network that draws perturbations: what it may change, its attack, its file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from rgbdsod.attacks.budget import Threat
-from rgbdsod.attacks.core import conclude
+from rgbdsod.attacks.core import Common, conclude
 from rgbdsod.attacks.door import check_norms
 from rgbdsod.attacks.engine import Engine
 from rgbdsod.attacks.generative.files import fill, read, write
@@ -21,7 +21,7 @@ from rgbdsod.attacks.randomness import stream
 from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.tracker import Tracker
 from rgbdsod.errors import UsageError
-from rgbdsod.types import Callback, Inputs
+from rgbdsod.types import Inputs
 
 _SLACK = 1e-6
 
@@ -94,25 +94,14 @@ class PerturbationGenerator:
             for name, ball in balls.items()
         }
 
-    def __call__(
-        self,
-        problem: Problem,
-        inputs: Inputs,
-        threat: Threat,
-        *,
-        seed: int = 0,
-        sample_ids: Sequence[str] | None = None,
-        callback: Callback | None = None,
-        precision: str = "float32",
-        eot: int = 1,
-    ) -> Result:
+    def __call__(self, problem: Problem, inputs: Inputs, threat: Threat, **common: Unpack[Common]) -> Result:
         """One pass through the generator and no gradient, then one forward pass that looks at the result.
 
         Args:
             problem: what is attacked.
             inputs: all inputs (B,C,H,W) in [0, 1], on the generator's device.
             threat: Linf budgets no larger than those of the training.
-            seed, sample_ids, callback, precision, eot: see `rgbdsod.attacks.core.Common`.
+            common: see `rgbdsod.attacks.core.Common`.
 
         Raises:
             UsageError: a threat or inputs that the generator was not trained for.
@@ -122,12 +111,13 @@ class PerturbationGenerator:
         with (
             Engine.open(
                 problem, inputs, threat,
-                attack=kind, seed=seed, sample_ids=sample_ids, precision=precision, eot=eot, knowledge="score",
+                attack=kind, seed=common.get("seed", 0), sample_ids=common.get("sample_ids"),
+                precision=common.get("precision", "float32"), knowledge="score",
             ) as engine,
             torch.no_grad(),
         ):  # fmt: skip
             self.check(inputs, engine.balls)
-            tracker = Tracker(1, callback)
+            tracker = Tracker(1, common.get("callback"))
             tracker.begin()
             points = self.points(inputs, engine.balls)
             evaluation = engine.evaluate(points)
