@@ -1,5 +1,6 @@
 """What is checked once, before an attack begins."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -67,6 +68,24 @@ def check_counts(**counts: int) -> None:
     for name, count in counts.items():
         if count < 1:
             raise UsageError(f"--{name.replace('_', '-')} {count} is too few; pass 1 or more")
+
+
+def check_numbers(*, zero: bool = False, below: float = math.inf, **numbers: float | None) -> None:
+    """Refuse a setting that must be above 0, by its parameter's name; None is no number and passes.
+
+    Args:
+        zero: 0 will do as well.
+        below: what it must stay under.
+        numbers: the settings.
+
+    Raises:
+        UsageError: so.
+    """
+    for name, number in numbers.items():
+        if number is not None and not ((number > 0 or (zero and number == 0)) and number < below):
+            upper = f" and below {below:g}" if below < math.inf else ""
+            allowed = ("0 or more" if zero else "a number above 0") + upper
+            raise UsageError(f"--{name.replace('_', '-')} {number:g}: pass {allowed}")
 
 
 def check_range(name: str, value: Tensor) -> None:

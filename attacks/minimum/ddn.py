@@ -7,7 +7,7 @@ import torch
 
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
-from rgbdsod.attacks.door import check_counts
+from rgbdsod.attacks.door import check_counts, check_numbers
 from rgbdsod.attacks.norms import unit
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
@@ -37,11 +37,13 @@ def ddn(
         common: see `rgbdsod.attacks.core.Common`.
 
     Raises:
-        UsageError: fewer than 1 step; inputs or threat do not fit the problem or the attack.
+        UsageError: a setting out of its range; inputs or threat that do not fit the problem or the attack.
 
     Source: Rony et al., "Decoupling Direction and Norm", arXiv 1811.09600, algorithm 1.
     """
     check_counts(steps=steps)
+    check_numbers(start_radius=start_radius)
+    check_numbers(below=1, decay=decay)
     with Search.open(problem, inputs, threat, attack="ddn", norms=("l2",), **common) as search:
         clean = search.space.clean
         delta, radius = torch.zeros_like(clean), clean.new_full((len(clean), 1), start_radius)

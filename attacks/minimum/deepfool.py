@@ -6,7 +6,7 @@ import torch
 
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
-from rgbdsod.attacks.door import check_counts
+from rgbdsod.attacks.door import check_counts, check_numbers
 from rgbdsod.attacks.minimum.nearest import nearest_exit, way_past
 from rgbdsod.attacks.norms import unit
 from rgbdsod.attacks.problem import Problem
@@ -40,12 +40,13 @@ def deepfool(
         common: see `rgbdsod.attacks.core.Common`.
 
     Raises:
-        UsageError: fewer than 1 step or way out; inputs or threat do not fit the problem or the attack.
+        UsageError: a setting out of its range; inputs or threat that do not fit the problem or the attack.
 
     Source: Moosavi-Dezfooli et al., "DeepFool: a simple and accurate method to fool deep neural networks", arXiv
     1511.04599, algorithm 2; Linf: equations 10 and 11.
     """
     check_counts(steps=steps, exits=exits)
+    check_numbers(zero=True, overshoot=overshoot)
     with Search.open(problem, inputs, threat, attack="deepfool", norms=("linf", "l2"), **common) as search:
         total = torch.zeros_like(search.space.clean)
         for step in range(steps):

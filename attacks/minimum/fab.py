@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
-from rgbdsod.attacks.door import check_counts
+from rgbdsod.attacks.door import check_counts, check_numbers
 from rgbdsod.attacks.minimum.nearest import PAST, nearest_exit
 from rgbdsod.attacks.minimum.planes import plane_step
 from rgbdsod.attacks.problem import Problem
@@ -18,7 +18,7 @@ from rgbdsod.types import Inputs
 _HOME = 0.1  # the most that the clean input's own way to the plane counts, after a success
 _BACK = 0.9  # of the change that is kept after a success
 _EXITS = 10  # to choose the nearest from
-_SECANTS = 3
+_SECANTS, _BEHIND = 3, 1.001  # a point exactly where the line turns would fool as often as not
 
 
 def fab(
@@ -49,18 +49,19 @@ def fab(
         common: see `rgbdsod.attacks.core.Common`.
 
     Raises:
-        UsageError: fewer than 1 step, restart or rival; inputs or threat do not fit the problem or the attack.
+        UsageError: a setting out of its range; inputs or threat that do not fit the problem or the attack.
 
     Source: Croce and Hein, "Minimally distorted adversarial examples with a fast adaptive boundary attack", arXiv
     1907.02044, algorithm 1; rivals: arXiv 2003.01690, section 4.
     """
     check_counts(steps=steps, restarts=restarts, rivals=1 if rivals is None else rivals)
+    check_numbers(zero=True, overshoot=overshoot)
     with Search.open(problem, inputs, threat, attack="fab", norms=("linf", "l2", "l1"), **common) as search:
         look, ways = search.ways(search.space.clean)
         order, gap = search.leave(look.fooled, ways.values.argsort(1), look.gap)
         count = min(rivals or 0, int(torch.isfinite(ways.values[:1]).sum()))  # the true class itself is no way out
         runs = order[:, :count].unbind(1) or (None,)
-        for run in range(restarts * len(runs)):
+        for run in range(restarts * len(runs) if len(search) else 0):
             _walk(search, _start(search, run // len(runs)), steps, overshoot, runs[run % len(runs)])
             search.note(run + 1, restarts * len(runs))
         _secants(search, gap)
@@ -111,7 +112,7 @@ def _secants(search: Search, gap: Tensor) -> None:
     low, high = search.space.clean, search.nearest
     above, below = gap, search.evaluate(high).gap
     for _ in range(_SECANTS):
-        share = (above / (above - below).clamp_min(1e-12)).clamp(0, 1)[:, None]
+        share = (_BEHIND * above / (above - below).clamp_min(1e-12)).clamp(0, 1)[:, None]
         middle = torch.lerp(low, high, share)
         look = search.evaluate(middle)
         low, above = torch.where(look.fooled[:, None], low, middle), torch.where(look.fooled, above, look.gap)

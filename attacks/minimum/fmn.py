@@ -9,7 +9,7 @@ from torch.linalg import vector_norm
 
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
-from rgbdsod.attacks.door import check_counts
+from rgbdsod.attacks.door import check_counts, check_numbers
 from rgbdsod.attacks.minimum.inward import inward
 from rgbdsod.attacks.minimum.nearest import DUAL, way_past
 from rgbdsod.attacks.norms import unit
@@ -20,6 +20,7 @@ from rgbdsod.types import Inputs
 
 _LAST_DECAY, _LAST_STEP = 1e-4, 0.01  # what decay falls to, and to which share of itself the step size does
 _STEP = {"linf": 1.0, "l2": 0.3, "l1": 1.0, "l0": 1.0}
+_SEARCH = 5.0  # by how much faster than that positions are added before the first success
 
 
 def fmn(
@@ -48,12 +49,14 @@ def fmn(
         common: see `rgbdsod.attacks.core.Common`.
 
     Raises:
-        UsageError: fewer than 1 step; inputs or threat do not fit the problem or the attack.
+        UsageError: a setting out of its range; inputs or threat that do not fit the problem or the attack.
 
     Source: Pintor et al., "Fast Minimum-norm Adversarial Attacks through Adaptive Norm Constraints", arXiv 2102.12827,
     algorithm 1.
     """
     check_counts(steps=steps)
+    check_numbers(step_size=step_size)
+    check_numbers(below=1, decay=decay)
     with Search.open(problem, inputs, threat, attack="fmn", **common) as search:
         delta = torch.zeros_like(search.space.clean)
         radius = torch.zeros_like(search.best)
@@ -63,7 +66,7 @@ def fmn(
                 delta, radius = search.leave(search.best == 0, delta, radius)
             clean = search.space.clean
             look = search.gradient(clean + delta)
-            radius = _radius(search, look, radius, delta, _falling(decay, _LAST_DECAY, step, steps))
+            radius = _radius(search, look, radius, delta, _falling(decay, _LAST_DECAY, step, steps), decay)
             length = vector_norm(delta, dim=1, keepdim=True) if step else math.sqrt(delta.shape[1])
             size = _falling(first, _LAST_STEP * first, step, steps) * length
             delta = inward(search.space, delta - size * unit(look.gradient, 2), radius)
@@ -73,18 +76,19 @@ def fmn(
         return search.result(steps)
 
 
-def _radius(search: Search, look: Look, radius: Tensor, delta: Tensor, change: float) -> Tensor:
-    """The next radius (B,)."""
+def _radius(search: Search, look: Look, radius: Tensor, delta: Tensor, change: float, decay: float) -> Tensor:
+    """The next radius (B,), by a share of it: `change`, and before the first success `decay`."""
     space, best = search.space, search.best
+    found = best < torch.inf
     if space.norm == "l0":
         fewer = torch.minimum(torch.minimum(radius - 1, (radius * (1 - change)).floor()), best)
-        more = torch.maximum(radius + 1, (radius * (1 + change)).floor())
+        more = torch.maximum(radius + 1, (radius * (1 + torch.where(found, change, _SEARCH * decay))).floor())
         return torch.where(look.fooled, fewer, more).clamp_min(0)
-    grown = radius * (1 + change)
+    grown = radius * (1 + torch.where(found, change, decay))
     steep = vector_norm(look.gradient, DUAL[space.norm], dim=1)
     linear = space.length(space.clean + delta) + way_past(look.gap, steep)
     # the linear distance alone comes ever closer and need not arrive
-    missed = torch.where(best < torch.inf, grown, torch.maximum(grown, linear))
+    missed = torch.where(found, grown, torch.maximum(grown, linear))
     return torch.where(look.fooled, torch.minimum(radius * (1 - change), best), missed)
 
 
