@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rgbdsod.run.transfer import Cell, TransferMatrix
 
 _ATTACK = "Attack"
-_UNUSED = {"goal": "untargeted", "target": None, "levels": None, "eot": 1, "check": False}
+_UNUSED = {"goal": "untargeted", "target": None, "levels": None, "eot": 1, "check": False, "prepared": False}
 """Flags of `rgbdsod attack` that a transfer matrix has not."""
 
 
@@ -145,7 +145,7 @@ def _table(matrix: "TransferMatrix") -> str:
 def _row(cells: list["Cell"], images: int) -> list[str]:
     """One source: its name, the measures' titles, and a column of numbers for each target."""
     from rgbdsod.run.definitions import key, title
-    from rgbdsod.run.transfer import MEASURED
+    from rgbdsod.run.transfer import HELD_OUT, MEASURED
 
     clean = cells[0].source == "clean"
     columns = []
@@ -153,4 +153,5 @@ def _row(cells: list["Cell"], images: int) -> list[str]:
         shown = [f"{cell.attacked[key(n)]:.3f}" if clean else f"{cell.change[key(n)]:+.3f}" for n in MEASURED]
         columns.append("\n".join([*shown, str(cell.fooled)]))
     titles = "\n".join([*(title(name) for name in MEASURED), "fooled"])
-    return [f"{cells[0].source}\n{cells[0].source_fusion}", titles, *columns]
+    below = "all others" if cells[0].source == HELD_OUT else cells[0].source_fusion
+    return [f"{cells[0].source}\n{below}", titles, *columns]

@@ -105,11 +105,18 @@ class AttackPiece:
         saved = self.through_files(result, radii, store, keep=keep, tensors=tensors)
         return Attacked(radii, result, saved, self.look(result.inputs), self.look(saved), seconds)
 
-    def perturbed(self, radii: Radii, callback: Callable[[int, int], None]) -> Result:
-        """The attack's own result, before rounding."""
+    def perturbed(self, radii: Radii, callback: Callable[[int, int], None], problem: Problem | None = None) -> Result:
+        """The attack's own result, before rounding.
+
+        Args:
+            radii: for each attacked input.
+            callback: called with (passes done, passes in all).
+            problem: another one about the same images, to be attacked instead.
+        """
         chosen = self.plan.settings
         result: Result = ATTACKS[chosen.attack].load()(
-            self.problem, self.clean, self.threat(radii), **self.plan.parameters, seed=chosen.seed, callback=callback,
+            self.problem if problem is None else problem, self.clean, self.threat(radii), **self.plan.parameters,
+            seed=chosen.seed, callback=callback,
             sample_ids=[sample.id for sample in self.samples], precision=chosen.dtype, eot=chosen.eot,
         )  # fmt: skip
         return result

@@ -1,6 +1,5 @@
 """The transfer matrix: adversarial examples made on each model, measured on all of them."""
 
-import copy
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from rgbdsod.attacks.problem import frozen
+from rgbdsod.attacks.problem import Problem, frozen
 from rgbdsod.attacks.transfer.ensemble import Combine, EnsembleProblem
 from rgbdsod.datasets import Dataset
 from rgbdsod.errors import UsageError
@@ -209,8 +208,8 @@ class _Task:
         samples, cache = [self.data[index] for index in part], MaskCache()
         pieces = [AttackPiece(model, samples, self.plan, cache, weighted=False) for model in self.models]
         views = {("clean", target): piece.before for target, piece in enumerate(pieces)}
-        for source, piece, targets in self._sources(pieces):
-            result = piece.perturbed(self.plan.radii[0], lambda done, total: None)
+        for source, piece, problem, targets in self._sources(pieces):
+            result = piece.perturbed(self.plan.radii[0], lambda done, total: None, problem)
             saved = piece.through_files(result, self.plan.radii[0], MemoryStore(), keep=False)
             views |= {(source, target): pieces[target].look(saved) for target in targets}
         counts: dict[str, Counts] = {_name(*place): view.measured.counts for place, view in views.items()}
@@ -235,16 +234,14 @@ class _Task:
             note=next((model.card.note for model in self.models if model.card.note), None),
         )
 
-    def _sources(self, pieces: list[AttackPiece]) -> Iterator[tuple[str, AttackPiece, Sequence[int]]]:
-        """What examples are made on, and the targets that they are for."""
+    def _sources(self, pieces: list[AttackPiece]) -> Iterator[tuple[str, AttackPiece, Problem | None, Sequence[int]]]:
+        """What examples are made on: a name, a piece, another problem to attack, and the targets that they are for."""
         for piece in pieces:
-            yield piece.model.name, piece, range(len(pieces))
+            yield piece.model.name, piece, None, range(len(pieces))
         if len(pieces) > 2:
-            for target in range(len(pieces)):
-                others = [piece.problem for at, piece in enumerate(pieces) if at != target]
-                ensemble = copy.copy(pieces[target])
-                ensemble.problem = EnsembleProblem(others, combine=self.combine)
-                yield HELD_OUT, ensemble, (target,)
+            for target, piece in enumerate(pieces):
+                others = [other.problem for other in pieces if other is not piece]
+                yield HELD_OUT, piece, EnsembleProblem(others, combine=self.combine), (target,)
 
     def _cell(self, merged: Piece, source: str, target: int, clean: Cell | None = None) -> Cell:
         name, fusions = _name(source, target), {model.name: model.card.fusion for model in self.models}
