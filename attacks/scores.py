@@ -62,9 +62,8 @@ def dlr(scores: Scores) -> Tensor:
         return margin(scores) / scores.logits.square().mean(1).sqrt().clamp_min(1e-12)
     needed = 4 if scores.targeted else 3
     if scores.logits.shape[1] < needed:
-        raise UsageError(
-            f"a targeted dlr needs {needed} classes or more, the model has {scores.logits.shape[1]}; use objective margin"
-        )
+        classes = scores.logits.shape[1]
+        raise UsageError(f"a targeted dlr needs 4 classes or more, the model has {classes}; use objective margin")
     ranked = scores.logits.topk(needed, dim=1).values
     if not scores.targeted:
         return margin(scores) / (ranked[:, 0] - ranked[:, 2]).clamp_min(1e-12)

@@ -79,7 +79,7 @@ def _step(
     together = torch.cat(scores, 1)
     order = together.topk(min(count, together.shape[1]), 1)
     chosen = torch.zeros_like(together).scatter(1, order.indices, (order.values > 0).to(together))
-    parts = chosen.split([score.shape[1] for score in scores], 1)
+    parts = torch.split(chosen, [score.shape[1] for score in scores], 1)
     step = {
         name: value * part.view(len(value), -1, *value.shape[2:])
         for (name, value), part in zip(search.space.split(way).items(), parts, strict=True)

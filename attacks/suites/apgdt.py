@@ -52,4 +52,5 @@ def apgdt(
     classes = outputs.shape[1]
     objective = "dlr" if classes >= _FEWEST else "margin"
     members = [Member("apgd", {"steps": steps}, objective, rank) for rank in range(min(rivals, classes - 1))]
-    return worst_case(problem.ranked(outputs, rivals), inputs, threat, members, **{**common, "stop": True})
+    common["stop"] = True
+    return worst_case(problem.ranked(outputs, rivals), inputs, threat, members, **common)

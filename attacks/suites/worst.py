@@ -66,9 +66,10 @@ def worst_case(
         raise UsageError("a worst case over no attacks; pass one or more")
     if until not in ("fooled", "end"):
         raise UsageError(f'no until "{until}"; it is fooled or end')
-    settings = {name: common[name] for name in ("precision",) if name in common}  # type: ignore[literal-required]
-    seed, ids = common.get("seed", 0), common.get("sample_ids")
-    with Engine.open(problem, inputs, threat, attack="suite", seed=seed, sample_ids=ids, **settings) as engine:
+    seed, ids, precision = common.get("seed", 0), common.get("sample_ids"), common.get("precision", "float32")
+    with Engine.open(
+        problem, inputs, threat, attack="suite", seed=seed, sample_ids=ids, precision=precision
+    ) as engine:
         duel = Duel(engine, problem, inputs, threat)
         for number, member in enumerate(members):
             duel.fight(number, member, common, leave=until == "fooled")

@@ -43,6 +43,7 @@ def attack(
     dtype: str = "float32",
     eot: int = 1,
     check: bool = False,
+    prepared: bool = False,
     batch: int | None = None,
     out: str | Path | None = None,
     restart: bool = False,
@@ -74,6 +75,8 @@ def attack(
         dtype: what the network computes in during the attack.
         eot: how many passes one gradient is the mean of, for models that answer at random.
         check: health checks on a few of the images; they are in `.metrics["health"]`.
+        prepared: attack a frozen copy of the network that gives the same outputs sooner (BatchNorm folded, channels
+            last); what is measured is the network itself.
         batch: images at once; None chooses, and halves it when memory runs out.
         out: the run folder; None writes nothing.
         restart: begin anew in a folder that is there.
@@ -97,7 +100,7 @@ def attack(
     settings = AttackSettings(
         attack=attack, modality=modality, eps=eps, norm=norm, parameters=parameters, objective=objective, goal=goal,
         target=target, success=success, seed=seed, levels=levels, holes=holes, dtype=dtype,
-        eot=eot, check=check,
+        eot=eot, check=check, prepared=prepared,
     )  # fmt: skip
     task = attack_task(
         get_model(model),

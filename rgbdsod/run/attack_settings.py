@@ -46,6 +46,8 @@ class AttackSettings:
         holes: "keep" leaves depth alone where nothing was measured, "free" does not.
         dtype: what the network computes in during the attack; the verdict is float32 in any case.
         eot: how many passes one gradient is the mean of, for models that answer at random.
+        prepared: attack a frozen copy of the network with BatchNorm folded and channels last, which gives the same
+            outputs sooner; what is measured is the network itself.
         check: put the attack beside what must be weaker, equal or stronger, on a few of the images.
     """
 
@@ -64,6 +66,7 @@ class AttackSettings:
     dtype: str = "float32"
     eot: int = 1
     check: bool = False
+    prepared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,8 +140,7 @@ class AttackPlan:
         record |= {"seed": chosen.seed, "dtype": chosen.dtype}
         if chosen.eot > 1:
             record["eot"] = chosen.eot
-        if chosen.check:
-            record["check"] = True
+        record |= {name: True for name in ("check", "prepared") if getattr(chosen, name)}
         if chosen.levels is not None:
             record["levels"] = chosen.levels
         if isinstance(chosen.target, (str, Path)):

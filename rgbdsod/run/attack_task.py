@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from torch import nn
+from torch import Tensor, nn
 
+from rgbdsod.attacks.prepared import prepare
 from rgbdsod.datasets import Dataset
 from rgbdsod.metrics import MaskCache
 from rgbdsod.models import SaliencyModel
@@ -41,6 +42,7 @@ class AttackTask:
     given: Mapping[str, Any] = field(default_factory=dict)
     command: str = "attack"
     cache: MaskCache = field(default_factory=MaskCache)
+    _copy: SaliencyModel | None = None
 
     @property
     def title(self) -> str:
@@ -74,7 +76,8 @@ class AttackTask:
     def compute(self, part: list[int], store: Store, advance: Callable[[float], None]) -> Piece:
         """Attack images of one size; files and pictures are kept of the last set of radii."""
         samples = [self.data[index] for index in part]
-        piece = AttackPiece(self.model, samples, self.plan, self.cache)
+        ready = self._prepared if self.plan.settings.prepared else None
+        piece = AttackPiece(self.model, samples, self.plan, self.cache, ready=ready)
         turns = len(self.plan.radii)
         rows: list[dict[str, Any]] = []
         counts: dict[str, Counts] = {"clean": piece.before.measured.counts}
@@ -100,6 +103,12 @@ class AttackTask:
         if self.plan.settings.check:
             found["health"] = full_checks(self.model, self.data, self.plan, self.cache)
         return found
+
+    def _prepared(self, inputs: Mapping[str, Tensor]) -> SaliencyModel:
+        """The copy of the model that is attacked; made once, and compared with the model on these inputs."""
+        if self._copy is None:
+            self._copy = cast(SaliencyModel, prepare(self.model, lambda model: model(**inputs)))
+        return self._copy
 
     def _illustrate(self, part: list[int], piece: AttackPiece, attacked: Attacked, store: Store) -> None:
         """The report's pictures of the first images."""
