@@ -3,6 +3,10 @@
 from rgbdsod.attacks.rows import AttackRow
 
 _HERE = "rgbdsod.attacks.minimum"
+_ROUNDS = (
+    "at most R T forwards and backwards, 1 forward and up to 10 backwards to begin, 1 forward to verify; samples leave "
+    "when their R rounds are through"
+)
 _PENALTY = {
     "rounds": "1 or more",
     "step_size": "above 0; none: from the estimated distance",
@@ -61,7 +65,7 @@ ROWS = [
         "the squared change plus a weighted gap by Adam, the weight bisected per sample",
         "Carlini and Wagner, Towards evaluating the robustness of neural networks, 2016",
         "1608.04644",
-        "at most R T forwards and backwards, 1 forward to verify; samples leave when their R rounds are through",
+        _ROUNDS,
         norms=("l2",),
         aim="nearest",
         ranges=_PENALTY,
@@ -72,7 +76,7 @@ ROWS = [
         "an elastic net plus a weighted gap by shrinking steps: few values change",
         "Chen et al., EAD: Elastic-net attacks to deep neural networks, 2017",
         "1709.04114",
-        "at most R T forwards and backwards, 1 forward to verify; samples leave when their R rounds are through",
+        _ROUNDS,
         norms=("l1",),
         aim="nearest",
         ranges={**_PENALTY, "l1_weight": "0 or more"},
@@ -83,7 +87,7 @@ ROWS = [
         "the squared change plus a weighted gap by Adam in one run, the weight adapted on the way",
         "after Carlini and Wagner, 2016, and Rony et al., Augmented Lagrangian adversarial attacks, 2020",
         "",
-        "T forwards and backwards, 1 forward to verify",
+        "(T+2) forwards, T and up to 10 backwards (maps and scores: T+1)",
         norms=("l2",),
         aim="nearest",
         ranges={**_PENALTY, "acceptable": "0 or more"},
@@ -94,7 +98,7 @@ ROWS = [
         "Carlini and Wagner's Linf attack: a penalty on what exceeds a limit that falls",
         "Carlini and Wagner, Towards evaluating the robustness of neural networks, 2016",
         "1608.04644",
-        "at most R T forwards and backwards, 1 forward to verify; samples leave when their limit is found",
+        _ROUNDS.replace("their R rounds are through", "their limit is found"),
         norms=("linf",),
         aim="nearest",
         ranges=_PENALTY,
@@ -105,7 +109,7 @@ ROWS = [
         "the radius of projected gradient steps, bisected: a cross-check of the others",
         "after Madry et al., 2017, and Carlini et al., On evaluating adversarial robustness, 2019",
         "1902.06705",
-        "at most R T forwards and backwards, 2 forwards more; samples leave when their radius is found",
+        _ROUNDS.replace("their R rounds are through", "their radius is found"),
         aim="nearest",
         ranges=_PENALTY,
     ),
@@ -115,9 +119,20 @@ ROWS = [
         "an augmented Lagrangian with a multiplier per sample, for maps per pixel that must turn",
         "Rony et al., Augmented Lagrangian adversarial attacks, 2020, and Proximal splitting adversarial attacks, 2022",
         "2206.07179",
-        "(T+2) forwards, T and up to 10 backwards (maps and scores: T+1), 1 forward to verify",
+        "(T+3) forwards, T and up to 10 backwards (maps and scores: T+1)",
         norms=("l2", "linf"),
         aim="nearest",
         ranges={"force": "above 0", "growth": "above 1", "memory": "0 up to 1"},
+    ),
+    AttackRow(
+        "lbfgs",
+        f"{_HERE}.lbfgs:lbfgs",
+        "box-constrained L-BFGS on the squared change plus a weighted loss: the first attack of all",
+        "Szegedy et al., Intriguing properties of neural networks, 2013",
+        "1312.6199",
+        _ROUNDS,
+        norms=("l2",),
+        aim="nearest",
+        ranges=_PENALTY,
     ),
 ]
