@@ -14,7 +14,7 @@ RUNS = {
     "attack_tensors.py": (SMALL, ["noise", "2 forward, 0 backward", "3 forward, 2 backward"]),
     "compare_modalities.py": (["bbsnet", *SMALL], ["bbsnet, depth attacked", " -> "]),
 }
-LONG = ("make_demo.py", "make_readme.py", "make_weights.py")
+LONG = ("make_demo.py", "make_generators.py", "make_readme.py", "make_weights.py")
 
 
 @pytest.mark.parametrize("name", RUNS)
