@@ -5,7 +5,7 @@ from typing import NamedTuple, Self, Unpack
 import torch
 from torch import Tensor
 
-from rgbdsod.attacks.blackbox.decisions import decide
+from rgbdsod.attacks.blackbox.decisions import decide, left
 from rgbdsod.attacks.blackbox.frontier import bisections, to_frontier
 from rgbdsod.attacks.blackbox.starts import first_points
 from rgbdsod.attacks.budget import Threat
@@ -50,19 +50,22 @@ def boundary(
         problem, inputs, threat, attack="boundary", norms=("l2",), knowledge="decision", **common
     ) as search:
         points = first_points(search, start, queries)
-        spent = int(search.engine.passes()[0].max())
-        if len(search) and queries - spent >= bisections(search):
-            points, spent = to_frontier(search, points), spent + bisections(search)
-        steps, pace = max(0, queries - spent) // 2, _Pace.begin(points)
-        for step in range(steps if len(search) else 0):
+        (points,) = search.leave(left(search, queries) < bisections(search), points, at_once=True)
+        points = to_frontier(search, points)
+        room, step = left(search, queries), 0
+        points, room = search.leave(room < 2, points, room, at_once=True)
+        pace = _Pace.begin(points)
+        while len(search):
+            step += 1
             beside = _beside(search, points, pace.sideways, step)
             nearer = search.space.clip(torch.lerp(beside, search.space.clean, pace.inwards[:, None]))
             kept = decide(search, beside)
             fooled = decide(search, nearer, among=kept)
-            points = torch.where(fooled[:, None], nearer, points)
-            pace = pace.after(kept, fooled)
-            search.note(step + 1, steps)
-        return search.result(steps)
+            points, room = torch.where(fooled[:, None], nearer, points), room - 1 - kept.to(room)
+            search.note(min(2 * step, queries), queries)
+            points, room, *rest = search.leave(room < 2, points, room, *pace.after(kept, fooled), at_once=True)
+            pace = _Pace(*rest)
+        return search.result(step)
 
 
 class _Pace(NamedTuple):

@@ -5,22 +5,20 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from rgbdsod.attacks.blackbox.decisions import decide
+from rgbdsod.attacks.blackbox.decisions import decide, decide_each, left
 from rgbdsod.attacks.blackbox.frontier import bisections, to_frontier
 from rgbdsod.attacks.blackbox.starts import first_points
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_counts
 from rgbdsod.attacks.norms import unit
-from rgbdsod.attacks.probes import Probes, all_of
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.search import Search
 from rgbdsod.types import Inputs
 
 _HALVINGS = 12  # of a step, before a sample stays where it is
-_PIECE = 32  # probes of each sample that are made at once
-_FEWEST = 8  # probes that are worth a step
+_PIECE = 32  # probes of each sample that are made at once, and the fewest that are worth a step
 
 
 def hopskipjump(
@@ -54,49 +52,49 @@ def hopskipjump(
         problem, inputs, threat, attack="hopskipjump", norms=("l2", "linf"), knowledge="decision", **common
     ) as search:
         points = first_points(search, start, queries)
-        if len(search) and queries - _spent(search) >= bisections(search):
-            points = to_frontier(search, points)
-        step = 0
+        (points,) = search.leave(left(search, queries) < bisections(search), points, at_once=True)
+        points, step = to_frontier(search, points), 0
         while len(search):
             step += 1
-            room = queries - _spent(search) - _HALVINGS - bisections(search)
-            search.note(min(_spent(search), queries), queries)
-            if room < _FEWEST:
-                break
-            way = _normal(search, points, min(int(draws * step**0.5), room), step)
-            points = to_frontier(search, _stepped(search, points, way, step))
+            room = left(search, queries) - _HALVINGS - bisections(search)
+            search.note(queries - int(room.amax().clamp_min(0)), queries)
+            points, room = search.leave(room < _PIECE, points, room, at_once=True)
+            if len(search):
+                way = _normal(search, points, int(draws * step**0.5), room, step)
+                points = to_frontier(search, _stepped(search, points, way, step))
         return search.result(step)
 
 
-def _spent(search: Search) -> int:
-    """The most queries that any sample has spent."""
-    return int(search.engine.passes()[0].max())
-
-
-def _normal(search: Search, points: Tensor, count: int, step: int) -> Tensor:
+def _normal(search: Search, points: Tensor, count: int, room: Tensor, step: int) -> Tensor:
     """Which way leads into the fooled side: the mean of random directions, each with the sign of its verdict.
+
+    Args:
+        search: at work.
+        points: on the line, (B, D).
+        count: probes of each sample.
+        room: how many it can afford, (B,).
+        step: which iteration.
 
     Source: Chen et al., arXiv 1904.02144, equations 10, 12 and 16.
     """
-    streams, probes = search.streams("probes", step), Probes(search.engine)
-    free, size = search.space.upper > search.space.lower, points.shape[1]
+    streams, space, size = search.streams("probes", step), search.space, points.shape[1]
     finest = 4 * torch.finfo(points.dtype).eps * size**0.5  # what the numbers can still tell apart
-    reach = (search.space.length(points) / size).clamp_min(finest)[:, None]
-    verdicts, ways, signed = [], torch.zeros_like(points), torch.zeros_like(points)
+    reach = (space.length(points) / size).clamp_min(finest)[:, None, None]
+    asked, agreed = points.new_zeros(len(points), 1), points.new_zeros(len(points), 1)
+    ways, signed = torch.zeros_like(points), torch.zeros_like(points)
     for done in range(0, count, _PIECE):
         piece = min(_PIECE, count - done)
-        noise = torch.stack([unit(streams.normal(points) * free, 2) for _ in range(piece)], 1)
-        lower, upper = search.space.lower[:, None], search.space.upper[:, None]
-        there = torch.clamp(points[:, None] + reach[:, None] * noise, lower, upper)
-        fooled = probes.decisions(all_of(search.space.split(there)), piece)
-        moved = (there - points[:, None]) / reach[:, None]
-        ways += moved.sum(1)
-        signed += torch.einsum("bn,bnd->bd", 2 * fooled.to(moved) - 1, moved)
-        verdicts.append(fooled)
-    mean = 2 * torch.cat(verdicts, 1).to(points).mean(1, keepdim=True) - 1
+        noise = torch.stack([unit(streams.normal(points) * (space.upper > space.lower), 2) for _ in range(piece)], 1)
+        there = torch.clamp(points[:, None] + reach * noise, space.lower[:, None], space.upper[:, None])
+        among = room >= done + piece
+        verdict = (2 * decide_each(search, there, among).to(points) - 1) * among[:, None]
+        moved = (there - points[:, None]) / reach * among[:, None, None]
+        ways, signed = ways + moved.sum(1), signed + torch.einsum("bn,bnd->bd", verdict, moved)
+        asked, agreed = asked + piece * among[:, None], agreed + verdict.sum(1, keepdim=True)
+    mean = agreed / asked.clamp_min(1)
     # the mean is taken off to lessen the variance, except where all agree and nothing would be left
     way = torch.where(mean.abs() == 1, signed, signed - mean * ways)
-    return way.sign() if search.space.norm == "linf" else unit(way, 2)
+    return way.sign() if space.norm == "linf" else unit(way, 2)
 
 
 def _stepped(search: Search, points: Tensor, way: Tensor, step: int) -> Tensor:

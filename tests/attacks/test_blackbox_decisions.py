@@ -40,13 +40,13 @@ def test_hopskipjump_near_the_boundary(norm, most, names):
 
 def test_boundary_walks_inwards():
     w, inputs = weights(3), middle(3)
-    near, far = (boundary(gains(w, 0.3), inputs, threat("l2"), queries=queries) for queries in (1500, 100))
+    near, far = (boundary(gains(w, 0.3), inputs, threat("l2"), queries=queries) for queries in (1000, 100))
     best = nearest(w, ("depth",), "l2", 0.3)
     audit(near.inputs, inputs, threat("l2"))
     assert near.fooled.all()
     assert (near.distance < far.distance).all()
-    assert (near.distance <= 1.4 * best).all()
-    assert (near.forward <= 1501).all()
+    assert (near.distance <= 1.6 * best).all()
+    assert (near.forward <= 1001).all()
 
 
 @pytest.mark.parametrize("attack", [hopskipjump, boundary])
@@ -146,3 +146,19 @@ def test_settings(attack, settings, text):
     problem, inputs = toy()
     with pytest.raises(UsageError, match=re.escape(text)):
         attack(problem, inputs, threat("l2"), **settings)
+
+
+@pytest.mark.parametrize("attack", [hopskipjump, boundary])
+def test_alone_and_beside_others(attack):
+    """Samples that need more tries for a start, or more halvings, take nothing from their neighbours."""
+    w, inputs = weights(4), middle(4)
+    threshold = torch.tensor([0.3, 0.9, -1.0, 0.05], dtype=torch.float64)
+    problem, ids = gains(w, threshold), ["a", "b", "c", "d"]
+    whole = attack(problem, inputs, threat("l2"), queries=350, sample_ids=ids)
+    for at in (0, 1, 3):
+        index = torch.tensor([at])
+        part = {name: value[index] for name, value in inputs.items()}
+        alone = attack(problem.select(index), part, threat("l2"), queries=350, sample_ids=[ids[at]])
+        assert torch.allclose(alone.distance, whole.distance[index], rtol=1e-6)
+        assert torch.equal(alone.forward, whole.forward[index])
+    assert len(set(whole.forward.tolist())) > 2
