@@ -169,6 +169,11 @@ class Engine:
         return other
 
     @property
+    def rows(self) -> Tensor:
+        """Which of the attack's samples each row of the batch is, int64 (B,) on the CPU; copies repeat it."""
+        return self._tally.rows
+
+    @property
     def untouched(self) -> dict[str, Tensor]:
         """The inputs that are not attacked."""
         return self._fixed
