@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Unpack
 
+import torch
 from torch import Tensor
 
 from rgbdsod.attacks.budget import Threat
@@ -22,9 +23,9 @@ from rgbdsod.types import Inputs
 
 
 class Tuned:
-    """Adds to each gradient what its neighbours had on average more than the one of the step before.
+    """Adds to each gradient what the neighbours' mean had more than the gradient itself at the step before.
 
-    Lives for one attack. The neighbours of the last step are left out: no step would use them.
+    Lives for one attack. The last step has no neighbours, since no further step would use them.
 
     Args:
         estimate: what is corrected.
@@ -45,15 +46,26 @@ class Tuned:
         self._samples, self._spread, self._steps = samples, spread, steps
         self._streams: dict[str, Streams] = {}
         self._variance: dict[str, Tensor] = {}
+        self._rows = torch.empty(0)
 
     def __call__(self, engine: Engine, points: Inputs, progress: float) -> Evaluation:
         """The corrected gradients; the neighbours' are for the next step."""
+        self._follow(engine.rows)
         found = self._estimate(engine, points, progress)
         tuned = {name: value + self._variance.get(name, 0) for name, value in found.gradients.items()}
         if round(progress * self._steps) < self._steps - 1:
             totals = self._copies.total(engine, self._neighbours(engine, points), progress)
             self._variance = {name: total - found.gradients[name] for name, total in totals.items()}
         return replace(found, gradients=tuned)
+
+    def _follow(self, rows: Tensor) -> None:
+        """Forget samples that have left the batch."""
+        if len(rows) < len(self._rows):
+            index = torch.isin(self._rows, rows).nonzero().flatten()
+            self._variance = {name: value[index.to(value.device)] for name, value in self._variance.items()}
+            for streams in self._streams.values():
+                streams.select(index)
+        self._rows = rows
 
     def _neighbours(self, engine: Engine, points: Inputs) -> Iterator[Version]:
         """Points around the points, outside ball and box as well, as in the paper."""

@@ -173,6 +173,36 @@ def test_member_by_member_is_the_same_as_all_at_once():
     assert alive == ["toy", "toy"]
 
 
+class Kept:
+    """A tensor that a graph keeps for its backward pass; knows how many there are, and were at most."""
+
+    live = most = 0
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+        Kept.live += 1
+        Kept.most = max(Kept.most, Kept.live)
+
+    def __del__(self):
+        Kept.live -= 1
+
+
+def test_member_by_member_keeps_one_graph_at_a_time():
+    members, inputs = maps()
+
+    def most(attack, problem):
+        Kept.most = Kept.live
+        begin = Kept.live
+        with torch.autograd.graph.saved_tensors_hooks(Kept, lambda kept: kept.tensor):
+            attack(problem, inputs, BOTH, steps=2)
+        return Kept.most - begin
+
+    alone = most(nifgsm, members[0])
+    problem = EnsembleProblem(members, combine="loss")
+    assert most(mifgsm, problem) >= 2 * alone
+    assert most(nifgsm, problem) == alone
+
+
 # Bad input
 
 

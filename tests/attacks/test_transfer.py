@@ -171,6 +171,19 @@ def test_half_precision_is_for_the_network_alone():
     assert (seen[1] != seen[1].bfloat16().float()).any()
 
 
+@pytest.mark.parametrize("name", ["nifgsm", "difgsm", "tifgsm", "sifgsm", "vmifgsm", "vnifgsm", "transfer"])
+def test_samples_that_are_fooled_leave_and_the_others_go_on_as_ever(name):
+    problem, inputs = toy(success="flipped>0.44")
+    own = {"keep": "best", "steps": 6, **({"variance_samples": 2} if name == "transfer" else {})}
+    attack = ATTACKS[name].load()
+    whole, left = (attack(problem, inputs, BOTH, stop=stop, **own) for stop in (False, True))
+    if name == "vmifgsm":
+        assert 0 < (left.backward < whole.backward).sum() < 4
+    for row in (left.backward == whole.backward).nonzero().flatten():
+        for key, value in whole.inputs.items():
+            assert ((value[row] - left.inputs[key][row]).abs() < 1e-5).float().mean() > 0.99
+
+
 def test_look_ahead_is_as_long_as_a_step_in_every_norm():
     inputs = rand(0, 2, 3, 4, 4)
     for norm in ("linf", "l2", "l1"):
