@@ -43,7 +43,7 @@ def boundary(
     Raises:
         UsageError: other norms, no queries, a start that does not fit.
 
-    Source: Brendel et al., "Decision-Based Adversarial Attacks", arXiv 1712.04248, algorithm 1 and section 2.3.
+    Source: Brendel et al., "Decision-Based Adversarial Attacks", arXiv 1712.04248, algorithm 1.
     """
     check_counts(queries=queries)
     with Search.open(

@@ -18,7 +18,7 @@ def bump(side: int, like: Tensor) -> Tensor:
         side: of the square.
         like: gives type and device.
 
-    Source: Andriushchenko et al., arXiv 1912.00049, section 3.2.
+    Source: Andriushchenko et al., arXiv 1912.00049, the bumps of algorithm 3.
     """
     upper = _peak(side // 2, side, like)
     lower = _peak(side - side // 2, side, like)

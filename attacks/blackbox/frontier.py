@@ -1,4 +1,4 @@
-"""The line between fooled and not, found by bisection towards the clean input."""
+"""The line between fooled and not, found by bisection towards the clean input: algorithm 1 of HopSkipJump."""
 
 import math
 
@@ -12,7 +12,7 @@ from rgbdsod.attacks.search import Search
 def bisections(search: Search) -> int:
     """Halvings after which the place on the line is as exact as the paper asks, or as the numbers allow.
 
-    Source: Chen et al., "HopSkipJumpAttack", arXiv 1904.02144, section IV.C.
+    Source: Chen et al., "HopSkipJumpAttack", arXiv 1904.02144, its choice of hyperparameters.
     """
     size = search.space.clean.shape[1]
     wanted = math.ceil((2.0 if search.space.norm == "linf" else 1.5) * math.log2(max(size, 2)))

@@ -75,7 +75,7 @@ def _normal(search: Search, points: Tensor, count: int, room: Tensor, step: int)
         room: how many it can afford, (B,).
         step: which iteration.
 
-    Source: Chen et al., arXiv 1904.02144, equations 10, 12 and 16.
+    Source: Chen et al., arXiv 1904.02144, the estimate with its baseline taken off.
     """
     streams, space, size = search.streams("probes", step), search.space, points.shape[1]
     finest = 4 * torch.finfo(points.dtype).eps * size**0.5  # what the numbers can still tell apart

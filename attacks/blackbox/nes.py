@@ -52,7 +52,7 @@ def nes(
         UsageError: other norms, an odd number of draws, no spread.
 
     Source: Ilyas et al., "Black-box Adversarial Attacks with Limited Queries and Information", arXiv 1804.08598,
-    algorithm 1 and section 3.1.
+    algorithm 1.
     """
     check_norms("nes", threat, ("linf", "l2"))
     common.setdefault("stop", True)

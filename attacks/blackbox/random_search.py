@@ -131,7 +131,7 @@ def share_at(first: float, query: int, queries: int) -> float:
         query: how many changes were made before.
         queries: how many there will be.
 
-    Source: Andriushchenko et al., arXiv 1912.00049, section 4.
+    Source: Andriushchenko et al., arXiv 1912.00049, the piecewise constant schedule of its experiments.
     """
     place = query * 10_000 // queries
     return first * 0.5 ** sum(place > mark for mark in MARKS)

@@ -58,7 +58,7 @@ def zoo(
         UsageError: other norms, too few queries for an iteration, sizes out of range, shares that do not fit.
 
     Source: Chen et al., "ZOO: Zeroth Order Optimization based Black-box Attacks to Deep Neural Networks without
-    Training Substitute Models", arXiv 1708.03999, equations 4 to 7, algorithms 1 to 3, sections 3.5 to 3.7.
+    Training Substitute Models", arXiv 1708.03999, equations 6 and 7, algorithms 1 to 3.
     """
     check_counts(rounds=rounds, coordinates=coordinates)
     _check(solver, step_size=step_size, spread=spread, weight=weight)
@@ -79,22 +79,26 @@ def zoo(
             solver=solver,
             importance=importance,
         )
-        play = Rounds.begin(search.space.clean.new_full((len(search),), weight))
-        for step in range(iterations):
-            descent.refine(step / iterations)
-            look = search.evaluate(descent.point)
-            lowest = descent.lowest(look.gap, play.weight)
-            play, ended = play.after(lowest, look.fooled, max(iterations // rounds, 1))
-            descent.begin_anew(ended, look.fooled)
-            done = (play.played >= rounds) | (search.best == 0)
-            gap, *rest = descent.leave(done, look.gap, *play)
-            play = Rounds(*rest)
-            search.note(step + 1, iterations)
-            if not len(search):
-                break
-            descent.down(gap, play.weight, step)
-        search.evaluate(descent.point)
+        _descend(search, descent, weight, rounds, iterations)
         return search.result(iterations)
+
+
+def _descend(search: Search, descent: Descent, weight: float, rounds: int, iterations: int) -> None:
+    """All iterations, and a last look; samples whose rounds are over leave."""
+    play = Rounds.begin(search.space.clean.new_full((len(search),), weight))
+    for step in range(iterations):
+        descent.refine(step / iterations)
+        look = search.evaluate(descent.point)
+        lowest = descent.lowest(look.gap, play.weight)
+        play, ended = play.after(lowest, look.fooled, max(iterations // rounds, 1))
+        descent.begin_anew(ended, look.fooled)
+        gap, *rest = descent.leave((play.played >= rounds) | (search.best == 0), look.gap, *play)
+        play = Rounds(*rest)
+        search.note(step + 1, iterations)
+        if not len(search):
+            return
+        descent.down(gap, play.weight, step)
+    search.evaluate(descent.point)
 
 
 def _check(solver: str, **sizes: float) -> None:
