@@ -96,7 +96,7 @@ def wider(patient: Patient) -> list[Check]:
         Check.of(
             "a larger radius fools more",
             not falls,
-            f"fooled: {curve} at {', '.join(f'{factor:g}' for factor in factors)} times the radius",
+            f"fooled: {curve} at {', '.join(f'{factor:.3g}' for factor in factors)} times the radius",
             "the success falls as the radius grows: the attack loses its way; try --attack autoattack",
         ),
         Check.of(

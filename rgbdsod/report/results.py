@@ -184,7 +184,7 @@ def _health_table(run: Run) -> tuple[Table, ...]:
     full = run.record.get("settings", {}).get("check")
     note = "on a few of the images" if full else "from the run's own numbers; `rgbdsod attack --check` asks more"
     columns = (Column("check", "text"), Column("", "text"), Column("what was found", "text"))
-    return (Table("Health checks", columns, rows, note),) if checks else ()
+    return (Table("Health checks", columns, rows, note, prose=True),) if checks else ()
 
 
 def image_table(run: Run) -> Table:

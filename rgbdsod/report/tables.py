@@ -43,12 +43,14 @@ class Table:
         columns: heads.
         rows: cells in the columns' order.
         note: what a reader must know to read the numbers (protocol, definition).
+        prose: whether cells are sentences, which need the page's whole width.
     """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     note: str = ""
+    prose: bool = False
 
 
 def change(before: float | None, after: float | None) -> float | None:

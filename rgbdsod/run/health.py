@@ -71,7 +71,7 @@ def full_checks(model: SaliencyModel, data: Dataset, plan: AttackPlan, cache: Ma
 
 def _other(model: SaliencyModel, plan: AttackPlan) -> SaliencyModel | None:
     """Another built-in network of the same inputs, whose examples should be weaker than those made on the model."""
-    name = next((name for name in _BUILT_IN if name != model.name), None)
+    name = next((name for name in _BUILT_IN if name != model.card.architecture), None)
     if name is None or ATTACKS[plan.settings.attack].knowledge != "white":
         return None
     other = load_model(name, device=str(device_of(model)))
