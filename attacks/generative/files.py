@@ -1,10 +1,10 @@
 """Generators as files: float16 weights and, in the file's own header, what they were trained for."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -12,6 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rgbdsod.errors import WeightsError
+
+ScopeT = TypeVar("ScopeT")
 
 _KEY = "rgbdsod.generator"
 BUILT_IN = ("gap", "advgan", "natural")
@@ -67,6 +69,18 @@ def read(source: str | Path, family: str) -> tuple[dict[str, Tensor], dict[str, 
     if about.get("family") != family:
         raise WeightsError(f"{path} is a {about.get('family')} generator, expected a {family} one; {make}")
     return state, about
+
+
+def scope_of(kind: Callable[..., ScopeT], about: Mapping[str, Any], source: str | Path) -> ScopeT:
+    """What a file's header says, as the class that keeps it.
+
+    Raises:
+        WeightsError: the header is of another version.
+    """
+    try:
+        return kind(**{name: value for name, value in about.items() if name != "family"})
+    except TypeError as error:
+        raise WeightsError(f"{source} was made by another version of rgbdsod ({error}); train it again") from error
 
 
 def fill(network: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:

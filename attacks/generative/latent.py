@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from rgbdsod.attacks.generative.files import fill, read, write
+from rgbdsod.attacks.generative.files import fill, read, scope_of, write
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 
@@ -121,8 +121,7 @@ class LatentGenerator:
             WeightsError: the file is missing, damaged, or no latent generator.
         """
         state, about = read(source, "latent")
-        about.pop("family")
-        loaded = cls(LatentScope(**about))
+        loaded = cls(scope_of(LatentScope, about, source))
         fill(loaded.networks, state, source)
         loaded.networks.requires_grad_(False)
         return loaded

@@ -1,7 +1,7 @@
 """A network that draws perturbations: what it may change, its attack, its file."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -13,7 +13,7 @@ from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common, conclude
 from rgbdsod.attacks.door import check_norms
 from rgbdsod.attacks.engine import Engine
-from rgbdsod.attacks.generative.files import fill, read, write
+from rgbdsod.attacks.generative.files import fill, read, scope_of, write
 from rgbdsod.attacks.generative.resnet import ResNet
 from rgbdsod.attacks.norms import Ball
 from rgbdsod.attacks.problem import Problem
@@ -169,8 +169,8 @@ class PerturbationGenerator:
             WeightsError: the file is missing, damaged, or no perturbation generator.
         """
         state, about = read(source, "perturbation")
-        about.pop("family")
-        loaded = cls(Scope(**{**about, "size": tuple(about["size"])}))
+        scope = scope_of(Scope, about, source)
+        loaded = cls(replace(scope, size=(scope.size[0], scope.size[1])))  # JSON has lists only
         fill(loaded.network, state, source)
         loaded.network.requires_grad_(False)
         return loaded

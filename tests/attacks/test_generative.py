@@ -126,6 +126,11 @@ def latent(path):
     LatentGenerator(LatentScope(CHANNELS)).save(path)
 
 
+def other_version(path):
+    header = {"rgbdsod.generator": json.dumps({"family": "perturbation", "kind": "gap", "shape": 1})}
+    save_file({"x": torch.zeros(1)}, path, metadata=header)
+
+
 def other_weights(path):
     generator = PerturbationGenerator(Scope("gap", CHANNELS, {"rgb": EPS}))
     generator.scope = Scope("gap", CHANNELS, {"rgb": EPS, "depth": EPS})
@@ -139,6 +144,7 @@ def other_weights(path):
         (damaged, "damaged or no safetensors file"),
         (foreign, "holds weights, but of no generator"),
         (latent, "is a latent generator, expected a perturbation one"),
+        (other_version, r"was made by another version of rgbdsod .*; train it again"),
         (other_weights, "do not fit the generator that its header describes"),
     ],
 )
