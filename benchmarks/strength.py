@@ -5,7 +5,8 @@
 
 Attacked are images that the network gets right, at a radius that leaves some of them standing. What every contestant
 hands back is measured alike. With a fixed radius the best is who fools most, then who reaches the higher mean loss;
-without one, who fools most, then who is nearer in the mean over the samples that both fooled.
+without one, who fools most, then who is nearer in the mean over the samples that both fooled. Equal is what differs by
+less than two standard errors, or by less than 2 %.
 """
 
 import json
@@ -24,6 +25,7 @@ from contest.tasks import Task, open_task
 from peers import DATA
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 RADII = {"classes": {"white": 1 / 255, "black": 4 / 255}, "maps": {"white": 1 / 255, "black": 8 / 255}}
 """Where some samples stand and some fall."""
@@ -73,16 +75,25 @@ def beside(task: Task, case: Case, peer: Contestant, ours: Outcome, theirs: Outc
     """One comparison."""
     if case.eps is None:
         both = ours.fooled & theirs.fooled
-        sizes = float(ours.norm[both].mean()), float(theirs.norm[both].mean())
-        ahead = 1 - sizes[0] / sizes[1] if both.any() else 0.0
+        sizes = ours.norm[both], theirs.norm[both]
+        closer = ahead(sizes[1], sizes[0])
     else:
-        sizes = float(ours.loss.mean()), float(theirs.loss.mean())
-        ahead = (sizes[0] - sizes[1]) / max(abs(sizes[1]), 1e-12)
-    lead = ours.success - theirs.success or (ahead if abs(ahead) > _SLACK else 0.0)
+        sizes = ours.loss, theirs.loss
+        closer = ahead(*sizes)
+    lead = ahead(ours.fooled.float(), theirs.fooled.float(), slack=0.0) or closer
     verdict = "equal" if lead == 0 else "stronger" if lead > 0 else "WEAKER"
-    measure = "loss" if case.eps is not None else "norm"
+    means = ("norm" if case.eps is None else "loss", *(float(size.mean()) for size in sizes))
     remark = f"it leaves the box or the radius by {theirs.outside:.1g}" if theirs.outside > 1e-5 else ""
-    return Row(task.name, case.title, peer.title, ours.success, theirs.success, measure, *sizes, verdict, remark)
+    return Row(task.name, case.title, peer.title, ours.success, theirs.success, *means, verdict, remark)
+
+
+def ahead(ours: Tensor, theirs: Tensor, slack: float = _SLACK) -> float:
+    """By how much the first is larger in the mean; 0 within two standard errors, or within a share of the second."""
+    if len(ours) < 2:
+        return 0.0
+    lead = ours - theirs
+    mean, error = float(lead.mean()), 2 * float(lead.std()) / len(lead) ** 0.5
+    return mean if abs(mean) > max(error, slack * abs(float(theirs.mean()))) else 0.0
 
 
 def compare(task: Task, case: Case, who: Sequence[Contestant]) -> list[Row]:
