@@ -29,9 +29,9 @@ def alma(
     threat: Threat,
     *,
     steps: int = 200,
-    force: float | None = None,
-    growth: float | None = None,
-    memory: float | None = None,
+    force: float = 1.0,
+    growth: float = 1.2,
+    memory: float = 0.9,
     **common: Unpack[Common],
 ) -> Result:
     """The smallest L2 or Linf change under one constraint per sample, or for maps one for each pixel that must turn.
@@ -45,9 +45,9 @@ def alma(
         inputs: all inputs (B, ...) in [0, 1].
         threat: budgets by input, norm "l2" or "linf"; a change beyond the radius does not count.
         steps: how many.
-        force: how fast a penalty bends at first. None: 1, with several constraints 0.01.
-        growth: what the force is multiplied by where 10 steps did not improve a violation by 5 %. None: 1.2, or 2.
-        memory: what is kept of a multiplier at each step, below 1. None: 0.9, or 0.8.
+        force: how fast a penalty bends at first.
+        growth: what the force is multiplied by where 10 steps did not improve a violation by 5 %.
+        memory: what is kept of a multiplier at each step, from 0 up to 1.
         common: see `rgbdsod.attacks.core.Common`.
 
     Raises:
@@ -77,7 +77,7 @@ def alma(
             known = torch.maximum(far, search.space.length(point))
             known = torch.where(torch.isfinite(search.best), search.best, known)
             falling = fallen(known.new_full((len(search),), at / steps))
-            change, adam = step(search.space, point - search.space.clean, look.gradient, adam, far, known * falling, at)
+            change, adam = step(search.space, point - search.space.clean, look.gradient, adam, far, known, falling, at)
             point = search.space.clip(search.space.clean + change)
             search.note(at + 1, steps)
         search.evaluate(point)
@@ -85,16 +85,16 @@ def alma(
 
 
 def _square(
-    space: Space, change: Tensor, gradient: Tensor, adam: Adam, far: Tensor, size: Tensor, age: int
+    space: Space, change: Tensor, gradient: Tensor, adam: Adam, far: Tensor, known: Tensor, falling: Tensor, age: int
 ) -> tuple[Tensor, Adam]:
-    """A step on the squared change in units of the estimated distance, plus the penalties."""
-    full = 2 * change / far.square()[:, None] + gradient
+    """A step on the squared change in units of the distance `known` by now, plus the penalties."""
+    full = 2 * change / known.square()[:, None] + gradient
     adam, way = adam.after(full, far.new_full((1,), age))
-    return change - way * pace(size, space, 1.0), adam
+    return change - way * pace(known, space, falling), adam
 
 
 def _proximal(
-    space: Space, change: Tensor, gradient: Tensor, adam: Adam, far: Tensor, size: Tensor, age: int
+    space: Space, change: Tensor, gradient: Tensor, adam: Adam, far: Tensor, known: Tensor, falling: Tensor, age: int
 ) -> tuple[Tensor, Adam]:
     """A step on the penalties, then the change that is nearest in the step's metric and short.
 
@@ -102,7 +102,7 @@ def _proximal(
     one over the estimated distance. The sum falls with t.
     """
     adam, way = adam.after(gradient, far.new_full((1,), age))
-    length = _SHARE * size[:, None]
+    length = _SHARE * (known * falling)[:, None]
     v = space.clip(space.clean + change - length * way) - space.clean
     metric = adam.root * math.sqrt(1 / (1 - 0.999 ** (age + 1))) / length.clamp_min(1e-12)
     low, high = torch.zeros_like(length), v.abs().amax(1, keepdim=True)

@@ -52,6 +52,7 @@ def bisection(
     check_counts(steps=steps, rounds=rounds)
     with Search.open(problem, inputs, threat, attack="bisection", **common) as search:
         _, point, far = way_out(search)
+        bounded = [name for name, ball in search.engine.balls.items() if bool(torch.isfinite(ball.radius).any())]
         bracket = _Bracket.begin(far, _most(search.space, len(threat)))
         for step in range(1, rounds * steps + 1):
             if not len(search):
@@ -59,7 +60,7 @@ def bisection(
             look = search.gradient(point, of="loss")
             moved = point - _way(search.space, look.gradient, point, bracket.radius)
             bracket = bracket.after(search.best, steps, whole=search.space.norm == "l0")
-            point = _inside(search, moved, bracket.radius)
+            point = _inside(search, moved, bracket.radius, bounded)
             search.note(step, rounds * steps)
             done = (bracket.played >= rounds) | bracket.closed | (search.best == 0)
             point, *rest = search.leave(done, point, *bracket)
@@ -122,11 +123,15 @@ def _most(space: Space, inputs: int) -> Tensor:
     return torch.minimum(space.length(corner), inputs * space.reach)
 
 
-def _inside(search: Search, vectors: Tensor, radius: Tensor) -> Tensor:
-    """The vectors inside a radius (B,), the box and each input's own budget."""
-    space, balls = search.space, search.engine.balls
+def _inside(search: Search, vectors: Tensor, radius: Tensor, bounded: list[str]) -> Tensor:
+    """The vectors inside a radius (B,), the box, and the budgets of the inputs that have a finite one."""
+    space = search.space
     near = space.clip(space.clean + inward(space, vectors - space.clean, radius))
-    return space.clip(space.join({name: balls[name].project(value) for name, value in space.split(near).items()}))
+    if not bounded:
+        return near
+    points = space.split(near)
+    points |= {name: search.engine.balls[name].project(points[name]) for name in bounded}
+    return space.clip(space.join(points))
 
 
 def _way(space: Space, slope: Tensor, point: Tensor, radius: Tensor) -> Tensor:

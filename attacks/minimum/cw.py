@@ -85,12 +85,11 @@ def cw(
 
 
 def _size(step_size: float | None, far: Tensor, search: Search, play: Rounds, steps: int) -> Tensor | float:
-    """The step per value: a given one, or one that suits the distance found in rounds before.
+    """The step per value: a given one, or one that suits the distance found.
 
     As long as there is none, the estimate, doubled for each round behind.
     """
     if step_size is not None:
         return step_size
-    known = torch.isfinite(search.best) & (play.played > 0)
-    distance = torch.where(known, search.best, far * 2**play.played)
+    distance = torch.where(torch.isfinite(search.best), search.best, far * 2**play.played)
     return pace(distance, search.space, fallen(play.age / steps))

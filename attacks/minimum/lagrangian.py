@@ -37,13 +37,13 @@ class Lagrangian:
 
     Args:
         scale: what a sample's violations are measured in, (B,).
-        force: the first force of all; None: 1, or 0.01 for several constraints.
-        growth: what the force is multiplied by where a violation has not improved; None: 1.2, or 2.
-        memory: what is kept of a multiplier at each step; None: 0.9, or 0.8.
+        force: the first force of all.
+        growth: what the force is multiplied by where a violation has not improved.
+        memory: what is kept of a multiplier at each step.
     """
 
-    def __init__(self, scale: Tensor, force: float | None, growth: float | None, memory: float | None) -> None:
-        self._scale, self._settings = scale[:, None], (force, growth, memory)
+    def __init__(self, scale: Tensor, force: float, growth: float, memory: float) -> None:
+        self._scale, self._force, self._growth, self._memory = scale[:, None], force, growth, memory
         self._learned: list[Tensor] = []
         self._age = 0
 
@@ -65,22 +65,18 @@ class Lagrangian:
         """
         violation = margins / self._scale + _BEYOND
         seen = violation.detach()
-        force, growth, memory = self._chosen(several=margins.shape[1] > 1)
         if not self._learned:
-            self._learned = [torch.ones_like(seen), torch.full_like(seen, force), seen]
+            self._learned = [torch.ones_like(seen), torch.full_like(seen, self._force), seen]
         multiplier, forces, before = self._learned
-        fresh = (memory * multiplier + (1 - memory) * slope(seen, forces, multiplier)).clamp(_LEAST, _MOST)
-        multiplier = torch.where(shares > 0, fresh, multiplier)
+        fresh = torch.lerp(slope(seen, forces, multiplier), multiplier, self._memory)
+        multiplier = torch.where(shares > 0, fresh.clamp(_LEAST, _MOST), multiplier)
         self._age += 1
         if self._age % _PATIENCE == 0:
             stuck = (seen > 0) & (seen > _IMPROVED * before)
-            forces, before = torch.where(stuck, growth * forces, forces), seen
+            forces, before = torch.where(stuck, self._growth * forces, forces), seen
         self._learned = [multiplier, forces, before]
-        return (shares * penalty(violation, forces, multiplier)).sum(1)
-
-    def _chosen(self, *, several: bool) -> tuple[float, float, float]:
-        usual = (0.01, 2.0, 0.8) if several else (1.0, 1.2, 0.9)
-        force, growth, memory = (
-            ours if given is None else given for given, ours in zip(self._settings, usual, strict=True)
-        )
-        return force, growth, memory
+        left = shares * (seen > 0)
+        counts = shares + left / left.sum(1, keepdim=True).clamp_min(
+            1e-12
+        )  # the last one left must not be lost among many
+        return (counts * penalty(violation, forces, multiplier)).sum(1)

@@ -37,8 +37,9 @@ class Rounds(NamedTuple):
     def after(self, objective: Tensor, fooled: Tensor, steps: int) -> tuple[Self, Tensor]:
         """What follows a step.
 
-        A round ends after `steps` steps, or where a tenth of them has not lowered the objective by 1e-4 of itself.
-        After one that fooled the weight falls to the middle, after another it rises: to the middle, or tenfold.
+        A round ends after `steps` steps, or once it has fooled where a tenth of them has not lowered the objective by
+        1e-4 of itself. After one that fooled the weight falls to the middle, after another it rises: to the middle, or
+        tenfold.
 
         Args:
             objective: what the attack lowers, at the point just looked at, (B,).
@@ -50,7 +51,7 @@ class Rounds(NamedTuple):
         """
         age, won = self.age + 1, self.won | fooled
         check = age % max(steps // 10, 1) == 0
-        stalled = check & (objective > self.mark - 1e-4 * self.mark.abs())
+        stalled = check & won & (objective > self.mark - 1e-4 * self.mark.abs())
         ended = stalled | (age >= steps)
         upper = torch.where(ended & won, torch.minimum(self.upper, self.weight), self.upper)
         lower = torch.where(ended & ~won, torch.maximum(self.lower, self.weight), self.lower)
