@@ -1,4 +1,4 @@
-"""Fusion operators that the networks share."""
+"""Fusion designs, and the operators that the networks share."""
 
 import lazy_loader
 
