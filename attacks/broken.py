@@ -8,7 +8,23 @@ import torch
 from torch import Tensor, nn
 
 from rgbdsod.attacks.problem import Problem
+from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
+
+
+def no_gradient(problem: Problem, points: Inputs, name: str) -> UsageError:
+    """What to tell someone whose model keeps the gradient from an input.
+
+    Args:
+        problem: what is attacked.
+        points: the attacked inputs.
+        name: the one that no gradient reaches.
+    """
+    where = broken_layer(problem, points, name) or "the model cuts the graph, or ignores this input"
+    return UsageError(
+        f'no gradient reaches input "{name}": {where} (detach, rounding, argmax, NumPy); give that part a '
+        "substitute with rgbdsod.attacks.Bpda, or use an attack that sees outputs only, such as square"
+    )
 
 
 def broken_layer(problem: Problem, points: Inputs, name: str) -> str:

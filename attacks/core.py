@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from rgbdsod.attacks.budget import Threat
-from rgbdsod.attacks.engine import Engine, Evaluation, Knowledge
+from rgbdsod.attacks.engine import Engine
+from rgbdsod.attacks.evaluation import Evaluation
+from rgbdsod.attacks.knowledge import Knowledge
 from rgbdsod.attacks.norms import Ball
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.quantise import quantise

@@ -3,61 +3,29 @@
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from rgbdsod.attacks.broken import broken_layer
+from rgbdsod.attacks.broken import no_gradient
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.door import check_ids, check_inputs
+from rgbdsod.attacks.evaluation import Evaluation, mostly
+from rgbdsod.attacks.knowledge import Knowledge, demand
 from rgbdsod.attacks.norms import Ball, ball
 from rgbdsod.attacks.problem import Problem, frozen
 from rgbdsod.attacks.randomness import Streams
+from rgbdsod.attacks.tally import Tally, totals
 from rgbdsod.errors import UsageError, WeightsError
 from rgbdsod.types import Inputs
 
 PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
-Knowledge = Literal["white", "score", "decision"]
-"""What an attack may see of the model: gradients too, outputs, or only whether its aim is reached."""
 Aim = Callable[[Any], Tensor]
 """A function of the problem's outputs, (B,), to be raised."""
 
 _FLOAT16_SCALE = 2.0**10  # lifts float16 gradients of confident samples above the smallest number
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """What one pass says about a batch of points.
-
-    Args:
-        value: what points are ranked by, (B,).
-        judge: whether they fool, bool (B,); asked only of points that may be returned.
-        gradients: of the summed loss, by attacked input; empty after a forward pass alone.
-        faithful: whether the value belongs to the points themselves and not to transformed ones.
-    """
-
-    value: Tensor
-    judge: Callable[[], Tensor]
-    gradients: dict[str, Tensor] = field(default_factory=dict)
-    faithful: bool = True
-
-
-@dataclass
-class Tally:
-    """Passes of one batch.
-
-    Args:
-        rows: which sample each row of the batch is, int64 on the CPU; copies repeat it.
-        forward: forward passes so far.
-        backward: backward passes so far.
-    """
-
-    rows: Tensor
-    forward: int = 0
-    backward: int = 0
 
 
 class Engine:
@@ -215,11 +183,11 @@ class Engine:
         Raises:
             UsageError: no gradient arrives, or the attack said that it needs none.
         """
-        self._demand("white")
+        demand(self._attack, self._knowledge, "white")
         self._tally.backward += self._asked()
         scale = _FLOAT16_SCALE if self._half is torch.float16 else 1.0
         if not loss.requires_grad:
-            raise self._cut(next(iter(points)), points)
+            raise no_gradient(self.problem, points, next(iter(points)))
         found = torch.autograd.grad(
             loss.sum() * scale if scale > 1 else loss.sum(),
             list(points.values()),
@@ -229,21 +197,21 @@ class Engine:
         gradients: dict[str, Tensor] = {}
         for name, gradient in zip(points, found, strict=True):
             if gradient is None:
-                raise self._cut(name, points)
+                raise no_gradient(self.problem, points, name)
             gradients[name] = gradient / scale if scale > 1 else gradient
         return gradients
 
     @torch.no_grad()
     def evaluate(self, points: Inputs, progress: float = 1.0) -> Evaluation:
         """One forward pass."""
-        self._demand("score")
+        demand(self._attack, self._knowledge, "score")
         outputs = self.forward(points)
         return self._evaluation(outputs, self._loss(outputs, progress), {})
 
     @torch.no_grad()
     def score(self, points: Inputs) -> tuple[Evaluation, Tensor]:
         """One forward pass: the evaluation, and what is missing to the nearest way out, (B,)."""
-        self._demand("score")
+        demand(self._attack, self._knowledge, "score")
         outputs = self.forward(points)
         return self._evaluation(outputs, self._loss(outputs, 1.0), {}), self.problem.gap(outputs)
 
@@ -262,9 +230,7 @@ class Engine:
         """
         if self._eot == 1:
             return self._gradient(points, progress, aim)
-        passes = [self._gradient(points, progress, aim) for _ in range(self._eot)]
-        gradients = {name: torch.stack([found.gradients[name] for found in passes]).mean(0) for name in points}
-        return Evaluation(torch.stack([found.value for found in passes]).mean(0), partial(_mostly, passes), gradients)
+        return mostly([self._gradient(points, progress, aim) for _ in range(self._eot)])
 
     def _gradient(self, points: Inputs, progress: float, aim: Aim | None) -> Evaluation:
         with torch.enable_grad():
@@ -278,11 +244,7 @@ class Engine:
 
     def passes(self) -> tuple[Tensor, Tensor]:
         """Forward and backward passes spent on each sample so far, int64 (B,) on the CPU."""
-        forward, backward = (torch.zeros_like(self._tallies[0].rows) for _ in range(2))
-        for tally in self._tallies:
-            forward.index_add_(0, tally.rows, torch.full_like(tally.rows, tally.forward))
-            backward.index_add_(0, tally.rows, torch.full_like(tally.rows, tally.backward))
-        return forward, backward
+        return totals(self._tallies)
 
     def check_finite(self, trace: Tensor) -> None:
         """Say where a model broke down; asked once, after the loop, since each question stops the device.
@@ -301,26 +263,9 @@ class Engine:
                 f'for sample "{self._ids[sample]}"; check its weights, or try --dtype float32'
             )
 
-    def _cut(self, name: str, points: Inputs) -> UsageError:
-        """Where the graph ends, and what to do."""
-        where = broken_layer(self.problem, points, name) or "the model cuts the graph, or ignores this input"
-        return UsageError(
-            f'no gradient reaches input "{name}": {where} (detach, rounding, argmax, NumPy); give that part a '
-            "substitute with rgbdsod.attacks.Bpda, or use an attack that sees outputs only, such as square"
-        )
-
     def _asked(self) -> int:
         """How many models one pass asks: several where the problem is an ensemble that says so."""
         return int(getattr(self.problem, "passes", 1))
-
-    def _demand(self, needed: Knowledge) -> None:
-        """Refuse to show more than the attack said that it would see."""
-        levels = ("decision", "score", "white")
-        if levels.index(self._knowledge) < levels.index(needed):
-            what = "gradients" if needed == "white" else "scores"
-            raise UsageError(
-                f'attack "{self._attack}" asked for {what}, but it is one that sees {self._knowledge}s only'
-            )
 
     @torch.no_grad()
     def _evaluation(self, outputs: Any, loss: Tensor, gradients: dict[str, Tensor]) -> Evaluation:
@@ -354,8 +299,3 @@ def _workable(value: Tensor) -> Tensor:
     if value.dtype != torch.float64:
         value = value.float()
     return value.clone() if value.is_inference() else value
-
-
-def _mostly(passes: list[Evaluation]) -> Tensor:
-    """What more than half of the verdicts say."""
-    return torch.stack([found.judge() for found in passes]).float().mean(0) > 0.5

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +63,8 @@ def prepare(network: nn.Module, call: Call, *, compiled: bool = False) -> nn.Mod
 def _fold(network: nn.Module, call: Call) -> None:
     """Fold every BatchNorm that alone reads the output of a convolution."""
     for convolution, norm in _pairs(network, call):
-        fused = fuse_conv_bn_eval(network.get_submodule(convolution), network.get_submodule(norm))
+        first, second = cast(nn.Conv2d, network.get_submodule(convolution)), network.get_submodule(norm)
+        fused = fuse_conv_bn_eval(first, cast(nn.BatchNorm2d, second))
         network.set_submodule(convolution, fused)
         network.set_submodule(norm, nn.Identity())
 

@@ -6,7 +6,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from rgbdsod.attacks.engine import Engine, Evaluation
+from rgbdsod.attacks.engine import Engine
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rgbdsod.attacks.engine import Evaluation
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.norms import Ball
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs

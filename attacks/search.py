@@ -11,7 +11,8 @@ from torch import Tensor
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_norms
-from rgbdsod.attacks.engine import Engine, Knowledge
+from rgbdsod.attacks.engine import Engine
+from rgbdsod.attacks.knowledge import Knowledge
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.quantise import quantise
 from rgbdsod.attacks.randomness import Streams

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from rgbdsod.attacks.engine import Engine, Evaluation
+from rgbdsod.attacks.engine import Engine
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.probes import Probes, Score, ask, check_score
 from rgbdsod.attacks.randomness import Streams
 from rgbdsod.errors import UsageError

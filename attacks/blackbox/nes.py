@@ -10,7 +10,7 @@ from rgbdsod.attacks.blackbox.differences import Differences, normal
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common, perturb
 from rgbdsod.attacks.door import check_norms
-from rgbdsod.attacks.engine import Evaluation
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.norms import Ball
 from rgbdsod.attacks.probes import Score
 from rgbdsod.attacks.problem import Problem

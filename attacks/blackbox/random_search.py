@@ -7,7 +7,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from rgbdsod.attacks.engine import Engine, Evaluation
+from rgbdsod.attacks.engine import Engine
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.norms import Ball
 from rgbdsod.attacks.probes import Score, ask, check_score
 from rgbdsod.errors import UsageError

@@ -11,7 +11,8 @@ from torch import Tensor
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common, conclude
 from rgbdsod.attacks.door import check_counts
-from rgbdsod.attacks.engine import Engine, Evaluation
+from rgbdsod.attacks.engine import Engine
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.generative.latent import LatentGenerator
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.randomness import Streams

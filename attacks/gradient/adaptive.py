@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from rgbdsod.attacks.engine import Evaluation
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.gradient.pace import Pace, checkpoints, chosen
 from rgbdsod.attacks.gradient.sparsity import Sparsity
 from rgbdsod.attacks.norms import Ball

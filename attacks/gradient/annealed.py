@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from rgbdsod.attacks.engine import Evaluation
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.gradient.adaptive import Adaptive
 from rgbdsod.attacks.norms import Ball, ball
 

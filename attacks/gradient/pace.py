@@ -6,7 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from rgbdsod.attacks.engine import Evaluation
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.types import Inputs
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common, Keep, at_clean, at_random, perturb
 from rgbdsod.attacks.door import check_norms
-from rgbdsod.attacks.engine import Evaluation
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.norms import Ball
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result

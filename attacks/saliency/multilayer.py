@@ -10,7 +10,8 @@ from torch.nn.functional import softplus
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common, Keep, perturb
 from rgbdsod.attacks.door import check_range
-from rgbdsod.attacks.engine import Engine, Evaluation
+from rgbdsod.attacks.engine import Engine
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.norms import Ball
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common, Keep
-from rgbdsod.attacks.engine import Engine, Evaluation
+from rgbdsod.attacks.engine import Engine
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.rules import StepSize

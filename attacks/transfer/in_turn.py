@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from rgbdsod.attacks.core import Estimate, plain
-from rgbdsod.attacks.engine import Engine, Evaluation
+from rgbdsod.attacks.engine import Engine
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.transfer.ensemble import EnsembleProblem
 from rgbdsod.types import Inputs
 

@@ -9,7 +9,8 @@ from attacks_networks import Classifier, filled
 from attacks_problems import SHAPES, gains, middle, rand, toy, weights
 
 from rgbdsod.attacks import Budget, ClassProblem, MapProblem, ScoreProblem, pgd
-from rgbdsod.attacks.engine import Engine, Evaluation
+from rgbdsod.attacks.engine import Engine
+from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.gradient.adaptive import Adaptive
 from rgbdsod.attacks.gradient.annealed import Annealed
 from rgbdsod.attacks.gradient.apgd import apgd

@@ -1,0 +1,31 @@
+"""What one pass says about a batch of points."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What one pass says about a batch of points.
+
+    Args:
+        value: what points are ranked by, (B,).
+        judge: whether they fool, bool (B,); asked only of points that may be returned.
+        gradients: of the summed loss, by attacked input; empty after a forward pass alone.
+        faithful: whether the value belongs to the points themselves and not to transformed ones.
+    """
+
+    value: Tensor
+    judge: Callable[[], Tensor]
+    gradients: dict[str, Tensor] = field(default_factory=dict)
+    faithful: bool = True
+
+
+def mostly(passes: list[Evaluation]) -> Evaluation:
+    """The mean of several passes over the same points; they fool where more than half of the passes say so."""
+    gradients = {name: torch.stack([found.gradients[name] for found in passes]).mean(0) for name in passes[0].gradients}
+    value = torch.stack([found.value for found in passes]).mean(0)
+    return Evaluation(value, lambda: torch.stack([found.judge() for found in passes]).float().mean(0) > 0.5, gradients)
