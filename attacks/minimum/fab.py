@@ -1,5 +1,6 @@
 """Close to the clean input along the planes of the linearised model: FAB."""
 
+from collections.abc import Iterator
 from typing import Unpack
 
 import torch
@@ -15,7 +16,8 @@ from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.search import Search
 from rgbdsod.types import Inputs
 
-_HOME = 0.1  # the most that the clean input's own way to the plane counts, after a success
+_HOME = 0.1  # the most that the clean input's own way to the plane counts
+_FADE = 0.8  # what is left of that after a miss
 _BACK = 0.9  # of the change that is kept after a success
 _EXITS = 10  # to choose the nearest from
 _SECANTS, _BEHIND = 3, 1.001  # a point exactly where the line turns would fool as often as not
@@ -62,8 +64,9 @@ def fab(
         count = min(rivals or 0, int(torch.isfinite(ways.values[:1]).sum()))  # the true class itself is no way out
         runs = order[:, :count].unbind(1) or (None,)
         for run in range(restarts * len(runs) if len(search) else 0):
-            _walk(search, _start(search, run // len(runs)), steps, overshoot, runs[run % len(runs)])
-            search.note(run + 1, restarts * len(runs))
+            start, which = _start(search, run // len(runs)), runs[run % len(runs)]
+            for step in _walk(search, start, steps, overshoot, which):
+                search.note(run * steps + step, restarts * len(runs) * steps)
         _secants(search, gap)
         return search.result(steps)
 
@@ -78,17 +81,17 @@ def _start(search: Search, restart: int) -> Tensor:
     return space.clip(space.clean + noise * (size / space.length(space.clean + noise))[:, None])
 
 
-def _walk(search: Search, points: Tensor, steps: int, overshoot: float, which: Tensor | None) -> None:
-    """One run.
+def _walk(search: Search, points: Tensor, steps: int, overshoot: float, which: Tensor | None) -> Iterator[int]:
+    """One run; says which step is done.
 
     The pass that sees a success is also the next linearisation: its plane holds for the point drawn back, too. The pull
-    home begins with the first success and halves with each step that misses: on a model that bends strongly it would
-    otherwise undo each step.
+    home fades with each step that misses, until the next success: on a model that bends strongly it would otherwise
+    undo each step.
     """
-    space, most = search.space, points.new_zeros(len(points))
-    for _ in range(steps):
+    space, most = search.space, points.new_full((len(points),), _HOME)
+    for step in range(1, steps + 1):
         look, value, slope, steep = nearest_exit(search, points, _EXITS, which)
-        most = torch.where(look.fooled, _HOME, most / 2)
+        most = torch.where(look.fooled, _HOME, _FADE * most)
         back = torch.where(look.fooled[:, None], space.clean + _BACK * (points - space.clean), points)
         value = value + PAST * steep
         at_clean = value + (slope * (space.clean - points)).sum(1)
@@ -99,6 +102,7 @@ def _walk(search: Search, points: Tensor, steps: int, overshoot: float, which: T
         share = torch.minimum(size / (size + size_home).clamp_min(1e-12), most)[:, None]
         onward = (1 - share) * (back + (1 + overshoot) * near) + share * (space.clean + (1 + overshoot) * home)
         points = space.clip(onward)
+        yield step
     search.evaluate(points)
 
 
