@@ -10,6 +10,14 @@ from .demo import TEST_SEED as TEST_SEED
 from .depth import DepthConvention as DepthConvention
 from .depth import read_depth as read_depth
 from .folder import Folder as Folder
+from .hha.camera import resized_camera as resized_camera
+from .hha.camera_file import read_camera as read_camera
+from .hha.encode import Hha as Hha
+from .hha.encode import encode_hha as encode_hha
+from .hha.encode import pseudo_hha as pseudo_hha
+from .hha.encode import sample_hha as sample_hha
+from .hha.encoder import HHAEncoder as HHAEncoder
+from .hha.scale import DepthScale as DepthScale
 from .images import read_map as read_map
 from .images import read_mask as read_mask
 from .images import read_rgb as read_rgb
@@ -31,22 +39,30 @@ __all__ = [
     "Augmentation",
     "Dataset",
     "DepthConvention",
+    "DepthScale",
     "Finding",
     "Folder",
+    "HHAEncoder",
+    "Hha",
     "KnownSet",
     "Sample",
     "Scenes",
     "augment",
     "check_folder",
     "collate",
+    "encode_hha",
     "join",
     "load_dataset",
     "mixture",
+    "pseudo_hha",
+    "read_camera",
     "read_depth",
     "read_map",
     "read_mask",
     "read_rgb",
     "resized",
+    "resized_camera",
+    "sample_hha",
     "scene",
     "scene_kind",
     "write_depth",

@@ -1,0 +1,1 @@
+"""HHA: depth as horizontal disparity, height above ground and angle of the surface with gravity."""
