@@ -55,7 +55,7 @@ class Concat(nn.Module):
     def __init__(self, width: int, bottleneck: int | None = None) -> None:
         super().__init__()
         if bottleneck is None:
-            self.mix: nn.Module = nn.Conv2d(2 * width, width, 1)
+            self.mix: nn.Module = nn.Conv2d(2 * width, width, 1, bias=False)
         else:
             self.mix = nn.Sequential(nn.Conv2d(2 * width, bottleneck, 1), nn.ReLU(), nn.Conv2d(bottleneck, width, 1))
 

@@ -3,51 +3,55 @@
 Fan et al., "BBS-Net: RGB-D Salient Object Detection with a Bifurcated Backbone Strategy Network", ECCV 2020.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import resnet50
-from torchvision.models.resnet import BasicBlock
 
 from rgbdsod.fusion.depth_enhancement import ChannelGate, SpatialGate
+from rgbdsod.fusion.extra_channels import widen
+from rgbdsod.models.bbsnet_decoders import CascadedDecoders
 from rgbdsod.models.encoders import StagedEncoder, Stages, check_multiple
+from rgbdsod.models.stages import Fusion, check_fusion, fused_stages
 
 LEVELS = ("0", "1", "2", "3_1", "4_1")
 """The published names of the five places where depth joins RGB: the stem and four stages."""
 
 
-class BBSNet(nn.Module):
-    """The network, around two encoders of five stages with strides 4, 4, 8, 16, 32.
+class BBSNet(CascadedDecoders):
+    """The network, around encoders of five stages with strides 4, 4, 8, 16, 32.
 
     Args:
-        encoder_rgb: encoder of the RGB input.
-        encoder_depth: encoder of the one-channel depth input, with the same widths.
+        encoder_rgb: encoder of the RGB input; of both inputs (four channels) where there is no other.
+        encoder_depth: encoder of the one-channel depth input, with the same widths as far as it goes; None: early
+            fusion.
+        fused: indices of the stages after which depth joins RGB; the published network has all five.
         width: channels of the context blocks; the decoders have up to three times as many.
         tail_blocks: residual blocks of each of the two enlarging steps at the end.
     """
 
     inputs = ("rgb", "depth")
 
-    def __init__(self, encoder_rgb: Stages, encoder_depth: Stages, *, width: int = 32, tail_blocks: int = 3) -> None:
+    def __init__(
+        self,
+        encoder_rgb: Stages,
+        encoder_depth: Stages | None,
+        fused: tuple[int, ...] = (0, 1, 2, 3, 4),
+        *,
+        width: int = 32,
+        tail_blocks: int = 3,
+    ) -> None:
         super().__init__()
+        self.fused = fused
         self.resnet = encoder_rgb
-        self.resnet_depth = encoder_depth
-        for level, channels in zip(LEVELS, encoder_depth.widths, strict=True):
-            self.add_module(f"atten_depth_channel_{level}", ChannelGate(channels))
-            self.add_module(f"atten_depth_spatial_{level}", SpatialGate())
-        stem, first, second, third, fourth = encoder_rgb.widths
-        self.rfb2_1, self.rfb3_1, self.rfb4_1 = (_Context(c, width) for c in (second, third, fourth))
-        self.agg1 = _CoarseDecoder(width)
-        self.rfb0_2, self.rfb1_2, self.rfb5_2 = (_Context(c, width) for c in (stem, first, second))
-        self.agg2 = _Decoder(width, levels_differ=False)
-        self.agant1 = _narrow(3 * width, 2 * width)
-        self.deconv1 = _enlarging(2 * width, tail_blocks)
-        self.agant2 = _narrow(2 * width, width)
-        self.deconv2 = _enlarging(width, tail_blocks)
-        self.out2_conv = nn.Conv2d(width, 1, 1)
+        if encoder_depth is not None:
+            self.resnet_depth = encoder_depth
+        for index in fused:
+            self.add_module(f"atten_depth_channel_{LEVELS[index]}", ChannelGate(encoder_rgb.widths[index]))
+            self.add_module(f"atten_depth_spatial_{LEVELS[index]}", SpatialGate())
+        self.add_decoders(encoder_rgb.widths, width, tail_blocks)
 
     def encode(self, name: str, x: Tensor) -> list[Tensor]:
         """What depends on one input alone.
@@ -57,18 +61,22 @@ class BBSNet(nn.Module):
             x: the normalised input, (B,3,H,W) or (B,1,H,W), height and width multiples of 32.
 
         Returns:
-            For "rgb" the stem's feature; for "depth" the five gated features of the whole depth stream.
+            For "rgb" its features up to the first that depth joins; for "depth" the gated features of the depth
+            stream. In early fusion, the input alone.
 
         Raises:
             UsageError: height or width is not a multiple of 32.
         """
         check_multiple("BBS-Net", x, 32)
+        if not self.fused:
+            return [x]
         if name == "rgb":
-            return [self.resnet.step(0, x)]
-        return [self._gated(level, feature) for level, feature in zip(LEVELS, self.resnet_depth(x), strict=True)]
+            return self.resnet(x, self.fused[0] + 1)
+        features = self.resnet_depth(x)
+        return [self._gated(LEVELS[index], features[index]) for index in self.fused]
 
     def fuse(self, features: Mapping[str, Any]) -> dict[str, Tensor]:
-        """The RGB stream with depth added at each stage, and both decoders.
+        """The RGB stream, which depth joins where it does, and both decoders.
 
         Args:
             features: what `encode` returned, by input name.
@@ -76,12 +84,9 @@ class BBSNet(nn.Module):
         Returns:
             Logits "initial" (coarse) and "final", each (B,1,H,W) at the inputs' size.
         """
-        fused = self._joined(features["rgb"][0], features["depth"])
-        coarse = self.agg1(self.rfb4_1(fused[4]), self.rfb3_1(fused[3]), self.rfb2_1(fused[2]))
-        return {
-            "initial": F.interpolate(coarse, scale_factor=8, mode="bilinear", align_corners=True),
-            "final": self._refined(fused, torch.sigmoid(coarse)),
-        }
+        if not self.fused:
+            return self.decode(self.resnet(torch.cat([features["rgb"][0], features["depth"][0]], dim=1)))
+        return self.decode(self._joined(features["rgb"], features["depth"]))
 
     def forward(self, rgb: Tensor, depth: Tensor) -> dict[str, Tensor]:
         """Logits "initial" and "final", each (B,1,H,W), of normalised RGB (B,3,H,W) and depth (B,1,H,W)."""
@@ -93,122 +98,28 @@ class BBSNet(nn.Module):
         by_place: Tensor = getattr(self, f"atten_depth_spatial_{level}")(by_channel)
         return by_place
 
-    def _joined(self, stem: Tensor, depth: list[Tensor]) -> list[Tensor]:
-        """The five features of the RGB stream, where each stage reads the sum of the one before and its depth."""
-        fused = [stem + depth[0]]
-        for index in range(1, len(LEVELS)):
-            fused.append(self.resnet.step(index, fused[-1]) + depth[index])
-        return fused
-
-    def _refined(self, fused: list[Tensor], gate: Tensor) -> Tensor:
-        """Full-size logits from the shallow features, each raised where the coarse map (stride 8) is high.
-
-        The paper's formula multiplies by the gate alone; the authors' network keeps the feature beside it.
-        """
-        wide = _double(gate)
-        shallow = [fused[0] + fused[0] * wide, fused[1] + fused[1] * wide, fused[2] + fused[2] * gate]
-        x = self.agg2(self.rfb5_2(shallow[2]), self.rfb1_2(shallow[1]), self.rfb0_2(shallow[0]))
-        x = self.deconv1(self.agant1(x))
-        logits: Tensor = self.out2_conv(self.deconv2(self.agant2(x)))
-        return logits
+    def _joined(self, rgb: list[Tensor], depth: list[Tensor]) -> list[Tensor]:
+        """The five features of the RGB stream; where depth joins, the next stage reads the sum."""
+        joining = dict(zip(self.fused, depth, strict=True))
+        joined = list(rgb)
+        for index in range(self.fused[0], len(LEVELS)):
+            if index == len(joined):
+                joined.append(self.resnet.step(index, joined[-1]))
+            if index in joining:
+                joined[index] = joined[index] + joining[index]
+        return joined
 
 
-class _ConvBN(nn.Module):
-    """A convolution that keeps the size, and its BatchNorm; no activation follows."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int | tuple[int, int] = 3, dilation: int = 1) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, padding="same", dilation=dilation, bias=False)
-        self.bn = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        normalised: Tensor = self.bn(self.conv(x))
-        return normalised
-
-
-class _Context(nn.Module):
-    """Global context: four branches of growing reach and a shortcut."""
-
-    def __init__(self, inputs: int, width: int) -> None:
-        super().__init__()
-        self.branch0 = nn.Sequential(_ConvBN(inputs, width, 1))
-        self.branch1, self.branch2, self.branch3 = (_reaching(inputs, width, reach) for reach in (3, 5, 7))
-        self.conv_cat = _ConvBN(4 * width, width)
-        self.conv_res = _ConvBN(inputs, width, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        branches = [self.branch0(x), self.branch1(x), self.branch2(x), self.branch3(x)]
-        return F.relu(self.conv_cat(torch.cat(branches, dim=1)) + self.conv_res(x))
-
-
-class _Decoder(nn.Module):
-    """Cascaded decoder: three features, deepest first, multiplied and concatenated on the way up.
+def bbsnet_paper(fusion: Fusion = "multistage") -> BBSNet:
+    """BBS-Net as published: two ResNet-50 encoders, the names and shapes of the official checkpoint.
 
     Args:
-        width: channels of each feature.
-        levels_differ: whether the last feature is twice as large as the second; the second is always twice the first.
-    """
-
-    def __init__(self, width: int, *, levels_differ: bool) -> None:
-        super().__init__()
-        self.conv_upsample1, self.conv_upsample2 = _ConvBN(width, width), _ConvBN(width, width)
-        self.conv_upsample3, self.conv_upsample4 = _ConvBN(width, width), _ConvBN(width, width)
-        self.conv_upsample5 = _ConvBN(2 * width, 2 * width)
-        self.conv_concat2 = _ConvBN(2 * width, 2 * width)
-        self.conv_concat3 = _ConvBN(3 * width, 3 * width)
-        self.levels_differ = levels_differ
-
-    def forward(self, deep: Tensor, middle: Tensor, shallow: Tensor) -> Tensor:
-        """The decoded feature at the size of `shallow`, with three times its channels."""
-        raised = _double(deep)
-        at_middle = torch.cat([self.conv_upsample1(raised) * middle, self.conv_upsample4(raised)], dim=1)
-        product = self.conv_upsample2(self._lift(raised)) * self.conv_upsample3(self._lift(middle)) * shallow
-        below = self.conv_upsample5(self._lift(self.conv_concat2(at_middle)))
-        decoded: Tensor = self.conv_concat3(torch.cat([product, below], dim=1))
-        return decoded
-
-    def _lift(self, x: Tensor) -> Tensor:
-        """From the middle feature's size to the shallow one's."""
-        return _double(x) if self.levels_differ else x
-
-
-class _CoarseDecoder(_Decoder):
-    """The decoder of the three deep features, which ends in one logit per pixel."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__(width, levels_differ=True)
-        self.conv4 = _ConvBN(3 * width, 3 * width)
-        self.conv5 = nn.Conv2d(3 * width, 1, 1)
-
-    def forward(self, deep: Tensor, middle: Tensor, shallow: Tensor) -> Tensor:
-        logits: Tensor = self.conv5(self.conv4(super().forward(deep, middle, shallow)))
-        return logits
-
-
-class _EnlargingBlock(nn.Module):
-    """A residual block that doubles the size by transposed convolutions."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        shortcut = nn.ConvTranspose2d(width, width, 2, stride=2, bias=False)
-        self.upsample = nn.Sequential(shortcut, nn.BatchNorm2d(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        inner = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        return F.relu(inner + self.upsample(x))
-
-
-def bbsnet_paper() -> BBSNet:
-    """BBS-Net as published: two ResNet-50 encoders, the names and shapes of the official checkpoint.
+        fusion: "multistage", as published; "early" or "feature" change nothing but the fusion.
 
     Returns:
         The network with PyTorch's random weights, for inputs of 352 x 352 (any multiples of 32).
     """
-    network = BBSNet(_resnet50_stages(3), _resnet50_stages(1))
+    network = _network(fusion, _resnet50_stages)
     # The checkpoint holds two heads that no forward pass uses; strict loading needs a place for them.
     network.out0_conv = nn.Conv2d(96, 1, 1)
     network.out1_conv = nn.Conv2d(64, 1, 1)
@@ -220,6 +131,7 @@ def bbsnet_small(
     channels: tuple[int, int, int, int] = (16, 32, 64, 128),
     width: int = 10,
     stem_width: int = 8,
+    fusion: Fusion = "multistage",
 ) -> BBSNet:
     """BBS-Net on two narrow timm encoders, light enough to train on a CPU.
 
@@ -228,12 +140,28 @@ def bbsnet_small(
         channels: widths of its four layers.
         width: channels of the context blocks.
         stem_width: width of the encoder's stem inside.
+        fusion: as for `bbsnet_paper`.
 
     Returns:
         The network with random weights, for inputs of any multiples of 32.
     """
-    rgb, depth = (StagedEncoder(encoder, k, channels=channels, stem_width=stem_width) for k in (3, 1))
-    return BBSNet(rgb, depth, width=width, tail_blocks=1)
+
+    def stages(in_chans: int) -> Stages:
+        return StagedEncoder(encoder, in_chans, channels=channels, stem_width=stem_width)
+
+    return _network(fusion, stages, width=width, tail_blocks=1)
+
+
+def _network(fusion: Fusion, stages: Callable[[int], Stages], **sizes: int) -> BBSNet:
+    """The network of a fusion around encoders that are made for a number of input channels."""
+    check_fusion("BBS-Net", fusion)
+    if fusion == "early":
+        encoder = stages(3)
+        widen(encoder, 1)
+        return BBSNet(encoder, None, (), **sizes)
+    rgb, depth = stages(3), stages(1)
+    fused = fused_stages(fusion, rgb.strides)
+    return BBSNet(rgb, depth.cut(fused[-1] + 1), fused, **sizes)
 
 
 def _resnet50_stages(in_chans: int) -> Stages:
@@ -246,28 +174,3 @@ def _resnet50_stages(in_chans: int) -> Stages:
     return Stages(
         [stem, *({name: part} for name, part in layers.items())], (64, 256, 512, 1024, 2048), (4, 4, 8, 16, 32)
     )
-
-
-def _reaching(inputs: int, width: int, reach: int) -> nn.Sequential:
-    """A branch of the context block: a separable convolution of size `reach`, then one dilated by `reach`."""
-    return nn.Sequential(
-        _ConvBN(inputs, width, 1),
-        _ConvBN(width, width, (1, reach)),
-        _ConvBN(width, width, (reach, 1)),
-        _ConvBN(width, width, 3, dilation=reach),
-    )
-
-
-def _narrow(inputs: int, outputs: int) -> nn.Sequential:
-    """A 1x1 convolution with BatchNorm and ReLU."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
-
-
-def _enlarging(width: int, blocks: int) -> nn.Sequential:
-    """Residual blocks, the last of which doubles the size."""
-    return nn.Sequential(*(BasicBlock(width, width) for _ in range(blocks - 1)), _EnlargingBlock(width))
-
-
-def _double(x: Tensor) -> Tensor:
-    """Twice the height and width, bilinear with aligned corners."""
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import timm
 from torch import Tensor, nn
@@ -41,13 +41,21 @@ class Stages(nn.Module):
             x = getattr(self, name)(x)
         return x
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """The results of all stages, each (B, width, H / stride, W / stride)."""
+    def forward(self, x: Tensor, count: int | None = None) -> list[Tensor]:
+        """The results of the first `count` stages (None: all), each (B, width, H / stride, W / stride)."""
         features = []
-        for index in range(len(self._names)):
+        for index in range(len(self._names) if count is None else count):
             x = self.step(index, x)
             features.append(x)
         return features
+
+    def cut(self, count: int) -> Self:
+        """The same encoder with only its first `count` stages; the others are dropped."""
+        for names in self._names[count:]:
+            for name in names:
+                delattr(self, name)
+        self._names, self.widths, self.strides = self._names[:count], self.widths[:count], self.strides[:count]
+        return self
 
 
 class StagedEncoder(Stages):

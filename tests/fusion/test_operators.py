@@ -83,7 +83,7 @@ def test_a_bottleneck_saves_parameters() -> None:
     def count(**options: int) -> int:
         return sum(p.numel() for p in fusion_operator("concat", 512, **options).parameters())
 
-    assert count() == 2 * 512 * 512 + 512
+    assert count() == 2 * 512 * 512
     assert count(bottleneck=64) == (2 * 512 + 1) * 64 + (64 + 1) * 512
 
 

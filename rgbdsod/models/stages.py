@@ -1,0 +1,34 @@
+"""The three places where each published architecture can fuse its streams."""
+
+from typing import Literal, get_args
+
+from rgbdsod.errors import UsageError
+
+Fusion = Literal["early", "feature", "multistage"]
+"""early: the inputs are concatenated; feature: the encoders meet once, at stride 8, and one trunk goes on;
+multistage: they meet at every level."""
+
+MIDDLE = 8
+"""The stride at which feature-level fusion takes place."""
+
+
+def check_fusion(network: str, fusion: str) -> None:
+    """Refuse a fusion that the architectures do not have.
+
+    Raises:
+        UsageError: with the ones that they have.
+    """
+    if fusion not in get_args(Fusion):
+        raise UsageError(f'{network} has fusion {", ".join(get_args(Fusion))}; got "{fusion}"')
+
+
+def fused_stages(fusion: Fusion, strides: tuple[int, ...]) -> tuple[int, ...]:
+    """Indices of the stages at which two encoders meet.
+
+    Args:
+        fusion: the design.
+        strides: of the encoders' stages.
+    """
+    if fusion == "early":
+        return ()
+    return (strides.index(MIDDLE),) if fusion == "feature" else tuple(range(len(strides)))
