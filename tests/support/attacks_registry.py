@@ -1,11 +1,11 @@
 """A problem, inputs and budgets that an attack of the table can take, so that every row gets the same tests."""
 
 import pytest
-from attacks_networks import Pair, seeded
-from attacks_problems import scene, toy
+from attacks_networks import Pair, Saliency, seeded
+from attacks_problems import scene
 from torch import Tensor
 
-from rgbdsod.attacks import ATTACKS, Budget, ClassProblem
+from rgbdsod.attacks import ATTACKS, Budget, ClassProblem, MapProblem
 from rgbdsod.attacks.rows import AttackRow
 
 ROWS = pytest.mark.parametrize("row", list(ATTACKS), ids=lambda row: row.name)
@@ -14,10 +14,11 @@ _NEAREST = {"linf": (1.0, 1.0), "l2": (20.0, 20.0), "l1": (500.0, 500.0), "l0": 
 
 
 def case(row: AttackRow, samples: int = 4):
-    """A random network on random inputs: maps, or classes for attacks that need them."""
-    if row.outputs != "classes":
-        return toy(samples)
+    """A random network on random inputs, right at first: maps, or classes for attacks that need them."""
     inputs, _ = scene(samples)
+    if row.outputs != "classes":
+        maps = seeded(Saliency())
+        return MapProblem(maps, (maps(inputs) > 0).float()), inputs
     network = seeded(Pair())
     labels: Tensor = network(inputs).argmax(1)
     return ClassProblem(network, labels, inputs=("rgb", "depth")), inputs
