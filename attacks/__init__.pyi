@@ -33,6 +33,7 @@ from .gradient.segpgd import segpgd as segpgd
 from .maps import MapProblem as MapProblem
 from .measure import audit as audit
 from .measure import measured as measured
+from .minimum.alma import alma as alma
 from .minimum.bisection import bisection as bisection
 from .minimum.cw import cw as cw
 from .minimum.cw_linf import cw_linf as cw_linf
@@ -42,6 +43,8 @@ from .minimum.ead import ead as ead
 from .minimum.fab import fab as fab
 from .minimum.fmn import fmn as fmn
 from .minimum.hinge import hinge as hinge
+from .minimum.lbfgs import lbfgs as lbfgs
+from .prepared import prepare as prepare
 from .problem import Problem as Problem
 from .problem import frozen as frozen
 from .result import Result as Result
@@ -92,6 +95,7 @@ __all__ = [
     "Threat",
     "Universal",
     "advgan",
+    "alma",
     "apgd",
     "apgdt",
     "audit",
@@ -119,6 +123,7 @@ __all__ = [
     "hopskipjump",
     "ifgsm",
     "jsma",
+    "lbfgs",
     "measured",
     "mifgsm",
     "misregistration",
@@ -130,6 +135,7 @@ __all__ = [
     "perturb",
     "pgd",
     "pgd_adam",
+    "prepare",
     "rfgsm",
     "rosa",
     "segpgd",
