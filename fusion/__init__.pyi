@@ -1,4 +1,5 @@
 from .alignment.cross import CrossEncoder as CrossEncoder
+from .alignment.dense import DenseITC as DenseITC
 from .alignment.dense import consistency_map as consistency_map
 from .alignment.dense import dense_itc_loss as dense_itc_loss
 from .alignment.filter import filter_quality as filter_quality
@@ -36,6 +37,7 @@ __all__ = [
     "PROTOCOLS",
     "ChannelGate",
     "CrossEncoder",
+    "DenseITC",
     "FeatureQueue",
     "FusionSpec",
     "Manipulation",

@@ -1,14 +1,17 @@
 """Dense RGB-depth contrast: every place of one input finds the same place of the other."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from rgbdsod.errors import UsageError
 from rgbdsod.fusion.alignment.itc import same_group
+from rgbdsod.fusion.alignment.pooling import embedding_size
 from rgbdsod.fusion.alignment.precision import Result, full_precision
+from rgbdsod.fusion.alignment.temperature import Temperature
 
 
 @dataclass(frozen=True)
@@ -104,13 +107,14 @@ def _one_way(
     """Cross-entropy of the places' features in `query` against those in `key`."""
     queries, keys = _gathered(query, places), _gathered(key, places)
     positive = _best_near(queries, key, places, near)
-    negative = (queries @ keys.T).masked_fill(places.blocked, -torch.inf)
-    logits = torch.cat([positive[:, None], negative], 1) / temperature
-    loss = -logits.log_softmax(1)[:, 0].mean()
+    negative = queries @ keys.T
+    # Blocked pairs become infinite only after the division, whose gradient they would else make NaN.
+    others = (negative / temperature).masked_fill(places.blocked, -torch.inf)
+    loss = -torch.cat([(positive / temperature)[:, None], others], 1).log_softmax(1)[:, 0].mean()
     with torch.no_grad():
         kept = ~places.blocked
-        mean = (queries @ keys.T * kept).sum() / kept.sum().clamp(min=1)
-        beats = (positive[:, None] >= negative).all(1).float().mean()
+        mean = (negative * kept).sum() / kept.sum().clamp(min=1)
+        beats = ((positive[:, None] >= negative) | places.blocked).all(1).float().mean()
         return loss, {"accuracy": beats, "positive": positive.mean(), "negative": mean}
 
 
@@ -132,3 +136,31 @@ def _best_near(queries: Tensor, key: Tensor, places: _Places, near: int) -> Tens
             column = (places.column + right).clamp(0, width - 1)
             found.append((queries * key[image, :, row, column].flatten(0, 1)).sum(1))
     return torch.stack(found).amax(0)
+
+
+class DenseITC(nn.Module):
+    """Dense RGB-depth contrast with its own projections and a learned temperature.
+
+    Args:
+        channels: of the feature maps, by input name.
+        size: of the projected features; None: 256, or 128 for encoders narrower than 256.
+        points: places per image at most.
+    """
+
+    def __init__(self, channels: Mapping[str, int], *, size: int | None = None, points: int = 256) -> None:
+        super().__init__()
+        size = size or embedding_size(min(channels.values()))
+        self.project = nn.ModuleDict({name: nn.Conv2d(width, size, 1) for name, width in channels.items()})
+        self.learned = Temperature()
+        self.points = points
+
+    @full_precision
+    def forward(self, rgb: Tensor, depth: Tensor, generator: torch.Generator, groups: Tensor | None = None) -> Result:
+        """The loss of `dense_itc_loss` for feature maps (B,C,h,w) of one level."""
+        rgb, depth = self.project["rgb"](rgb), self.project["depth"](depth)
+        return dense_itc_loss(rgb, depth, self.learned(), generator=generator, points=self.points, groups=groups)
+
+    @full_precision
+    def consistency(self, rgb: Tensor, depth: Tensor) -> Tensor:
+        """`consistency_map` of feature maps (B,C,h,w)."""
+        return consistency_map(self.project["rgb"](rgb), self.project["depth"](depth))

@@ -1,7 +1,6 @@
 """RGB-depth contrast: the embedding of an image's RGB is nearer to that of its own depth than to any other's."""
 
 from collections.abc import Mapping
-from math import log
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +9,7 @@ from torch import Tensor, nn
 from rgbdsod.errors import UsageError
 from rgbdsod.fusion.alignment.pooling import Embedding, Pool, embedding_size
 from rgbdsod.fusion.alignment.precision import Result, full_precision
-
-COLDEST, HOTTEST = 0.01, 0.5
-"""Where a learned temperature is kept."""
+from rgbdsod.fusion.alignment.temperature import Temperature
 
 
 @full_precision
@@ -109,16 +106,15 @@ class ITC(nn.Module):
         self, channels: Mapping[str, int], *, size: int | None = None, pool: Pool = "gap", temperature: float = 0.07
     ) -> None:
         super().__init__()
-        size = size or embedding_size(min(channels.values()))
-        self.embeddings = nn.ModuleDict({name: Embedding(width, size, pool) for name, width in channels.items()})
-        self.log_temperature = nn.Parameter(torch.tensor(log(temperature)))
+        self.size = size or embedding_size(min(channels.values()))
+        self.embeddings = nn.ModuleDict({name: Embedding(width, self.size, pool) for name, width in channels.items()})
+        self.learned = Temperature(temperature)
 
     @property
     def temperature(self) -> Tensor:
-        """The temperature; a step of the optimiser that left the allowed range is taken back first."""
-        with torch.no_grad():
-            self.log_temperature.clamp_(log(COLDEST), log(HOTTEST))
-        return self.log_temperature.exp()
+        """What similarities are divided by."""
+        value: Tensor = self.learned()
+        return value
 
     @full_precision
     def embed(self, name: str, feature: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -134,4 +130,8 @@ class ITC(nn.Module):
             mask: ground truth (B,1,H,W), for pool "mask".
             groups: (B,), see `itc_loss`.
         """
-        return itc_loss(self.embed("rgb", rgb, mask), self.embed("depth", depth, mask), self.temperature, groups)
+        return self.loss(self.embed("rgb", rgb, mask), self.embed("depth", depth, mask), groups)
+
+    def loss(self, rgb: Tensor, depth: Tensor, groups: Tensor | None = None) -> Result:
+        """`itc_loss` of embeddings (B,E), at the learned temperature."""
+        return itc_loss(rgb, depth, self.temperature, groups)

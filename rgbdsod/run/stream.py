@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import get_args
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from rgbdsod.datasets import Augmentation, Dataset, Sample, augment, collate, resized
+from rgbdsod.datasets.scenes import Kind
 
 
 @lru_cache(maxsize=2)
@@ -34,13 +37,29 @@ class _Positions(TorchDataset[dict[str, Tensor]]):
         return 2**31
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
-        return collate([self._sample(number * self.batch + j) for j in range(self.batch)])
+        indices, samples = zip(*(self._sample(number * self.batch + j) for j in range(self.batch)), strict=True)
+        names = {
+            "index": indices,
+            "id": [_number(sample.id) for sample in samples],
+            "group": [_group(sample) for sample in samples],
+        }
+        return collate(samples) | {name: torch.tensor(values) for name, values in names.items()}
 
-    def _sample(self, position: int) -> Sample:
+    def _sample(self, position: int) -> tuple[int, Sample]:
         epoch, place = divmod(position, len(self.data))
-        sample = self.data[int(_order(self.seed, epoch, len(self.data))[place])]
-        sample = augment(sample, np.random.default_rng((self.seed, epoch, place)), self.how)
-        return resized(sample, self.size) if self.size else sample
+        index = int(_order(self.seed, epoch, len(self.data))[place])
+        sample = augment(self.data[index], np.random.default_rng((self.seed, epoch, place)), self.how)
+        return index, resized(sample, self.size) if self.size else sample
+
+
+def _number(text: str) -> int:
+    """A name as a number, the same in every process and run."""
+    return crc32(text.encode())
+
+
+def _group(sample: Sample) -> int:
+    """The film that a sample is a frame of, as a number; -1 for none. Generated scenes only have a kind in common."""
+    return -1 if sample.group is None or sample.group in get_args(Kind) else _number(sample.group)
 
 
 def _one_thread(worker: int) -> None:
@@ -59,7 +78,11 @@ def batches(
     size: tuple[int, int] | None,
     workers: int,
 ) -> Iterator[dict[str, Tensor]]:
-    """Training batches by number, made ahead of use by worker processes."""
+    """Training batches by number, made ahead of use by worker processes.
+
+    Returns:
+        What `collate` gives, with (B,) integers: "index" of each image in `data`, its "id", and its "group" or -1.
+    """
     source = _Positions(data, batch, seed, how, size)
     loader = DataLoader(
         source,

@@ -7,6 +7,7 @@ from rgbdsod.datasets import Augmentation, Dataset, load_dataset
 from rgbdsod.defenses import AdversarialTraining
 from rgbdsod.errors import UsageError
 from rgbdsod.models import MODELS, SaliencyModel, build_model, load_model, training_loss
+from rgbdsod.run.alignment_settings import AlignmentSettings
 from rgbdsod.run.recipes import RECIPES, Recipe
 from rgbdsod.run.trainer import TrainCallback, Trainer, TrainResult
 
@@ -33,6 +34,8 @@ def train(
     validate_every: int = 500,
     augmentation: Augmentation | None = None,
     adversarial: AdversarialTraining | None = None,
+    alignment: AlignmentSettings | None = None,
+    modality_dropout: float = 0.0,
     tensorboard: bool = False,
     callback: TrainCallback | None = None,
 ) -> TrainResult:
@@ -52,6 +55,8 @@ def train(
         workers: processes that make batches ahead of use.
         validate_every: iterations between validations.
         augmentation: what may be done to training samples; adversarial: how they are moved against the network.
+        alignment: losses that are added to that of saliency, on features of the network's two encoders.
+        modality_dropout: share of the training images that lose one input, replaced by its mean, in a step.
         tensorboard: write the log for TensorBoard too.
         callback: called after each iteration.
 
@@ -65,11 +70,16 @@ def train(
     plan, total = check_training(
         model, len(train_set), recipe=recipe, lr=lr, batch=batch, iterations=iterations, epochs=epochs, dtype=dtype
     )
+    if not 0 <= modality_dropout <= 1:
+        raise UsageError(f"--modality-dropout {modality_dropout:g}: a share of the images, from 0 to 1")
+    if alignment is not None:
+        alignment.check(len(train_set), plan.batch)
     how = augmentation or Augmentation()
     network = _build(model, init, device, seed)
     settings = {"model": model, "data": train_set.name, "iterations": total, "seed": seed}
     settings |= {**asdict(plan), **asdict(how), "adversarial": repr(adversarial)}
-    run = Trainer(network, plan, total, Path(out), settings, dtype, adversarial)
+    settings |= {"alignment": asdict(alignment) if alignment else None, "modality_dropout": modality_dropout or None}
+    run = Trainer(network, plan, total, Path(out), settings, dtype, adversarial, alignment, modality_dropout)
     run.start(resume, tensorboard)
     run.loop(train_set, val_set, how, workers, validate_every, callback)
     return run.result()

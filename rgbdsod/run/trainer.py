@@ -15,7 +15,10 @@ from rgbdsod.datasets import Augmentation, Dataset
 from rgbdsod.defenses import AdversarialTraining
 from rgbdsod.errors import RgbdsodError, UsageError
 from rgbdsod.models import SaliencyModel, training_loss
+from rgbdsod.run.alignment import Alignment
+from rgbdsod.run.alignment_settings import AlignmentSettings
 from rgbdsod.run.checkpoint import Progress, read_checkpoint, save_checkpoint
+from rgbdsod.run.modality_dropout import dropped
 from rgbdsod.run.recipes import Recipe, build_optimizer, rate_factor
 from rgbdsod.run.stream import batches
 from rgbdsod.run.validate import validate
@@ -52,6 +55,8 @@ class Trainer:
         settings: all that the weights depend on, "seed" among them; a checkpoint with others is not continued.
         dtype: "float32", "bfloat16", or "auto": bfloat16 on CUDA.
         adversarial: how inputs are moved before each step, None: not at all.
+        alignment: the losses that are added to that of saliency, None: none.
+        modality_dropout: share of the images that lose one input in a step.
     """
 
     def __init__(
@@ -63,13 +68,17 @@ class Trainer:
         settings: dict[str, Any],
         dtype: str,
         adversarial: AdversarialTraining | None,
+        alignment: AlignmentSettings | None = None,
+        modality_dropout: float = 0.0,
     ) -> None:
         self.model, self.recipe, self.total, self.folder = model, recipe, total, folder
         self.seed: int = settings["seed"]
         self.device = next(model.parameters()).device
         self.autocast = dtype == "bfloat16" or (dtype == "auto" and self.device.type == "cuda")
-        self.adversarial = adversarial
-        self.optimizer = build_optimizer(recipe, model.parameters(), recipe.lr)
+        self.adversarial, self.modality_dropout = adversarial, modality_dropout
+        self.alignment = Alignment(model, alignment, seed=self.seed, total=total) if alignment else None
+        self.parameters = [*model.parameters(), *(self.alignment.parameters() if self.alignment else ())]
+        self.optimizer = build_optimizer(recipe, self.parameters, recipe.lr)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rate_factor(recipe, total))
         self.loss = training_loss(model.card.architecture)
         self.settings = settings
@@ -87,6 +96,8 @@ class Trainer:
             self.model.network.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.schedule.load_state_dict(state["schedule"])
+            if self.alignment is not None:
+                self.alignment.parts.load_state_dict(state["alignment"])
             events = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
             self.history = [event for event in events if event["iteration"] <= self.progress.iteration]
         log.write_text("".join(json.dumps(event) + "\n" for event in self.history))
@@ -120,35 +131,59 @@ class Trainer:
         shown: dict[str, float] = dict(self.progress.best)
         begin = time.monotonic()
         for samples in stream:
-            loss = self._step(samples)
+            loss, seen = self._step(samples)
             self.progress.iteration += 1
             t = self.progress.iteration
             if t % 50 == 0 or t == self.total:
                 shown["loss"] = self._finite(loss)
                 rate = self.schedule.get_last_lr()[0]
-                self._log({"event": "train", "iteration": t, "loss": shown["loss"], "lr": rate,
+                inside = {name: float(value) for name, value in seen.items()}
+                self._log({"event": "train", "iteration": t, "loss": shown["loss"], **inside, "lr": rate,
                            "seconds": time.monotonic() - begin})  # fmt: skip
             if t % validate_every == 0 or t == self.total:
                 shown |= self._validate(val_set)
             if callback is not None:
                 callback(t, self.total, shown)
 
-    def _step(self, samples: dict[str, Tensor]) -> Tensor:
-        """One forward, backward and update; the loss is the mean over the batch."""
+    def _step(self, samples: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """One forward, backward and update.
+
+        Returns:
+            The loss, mean over the batch, and where losses were added to it each of them, by name.
+        """
         self.model.train(not self.recipe.frozen_norm)
         batch = {name: value.to(self.device, non_blocking=True) for name, value in samples.items()}
-        if self.adversarial is not None:
-            batch |= self._moved(self.adversarial, batch)
+        inputs = batch | self._moved(self.adversarial, batch) if self.adversarial is not None else batch
+        if self.modality_dropout:
+            inputs = dropped(inputs, self.model.inputs, self.modality_dropout, **self._place)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            outputs = self.model.outputs(batch)
+            outputs = self.model.outputs(inputs)
         loss = self.loss({name: value.float() for name, value in outputs.items()}, batch["mask"]).mean()
+        loss, seen = self._aligned(loss, batch)
+        self._update(loss)
+        return loss.detach(), seen
+
+    @property
+    def _place(self) -> dict[str, int]:
+        return {"seed": self.seed, "iteration": self.progress.iteration}
+
+    def _aligned(self, loss: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss with those of alignment, on the clean inputs; and each of them by name."""
+        if self.alignment is None:
+            return loss, {}
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            added, seen = self.alignment(batch, self.progress.iteration)
+        return loss + added, {"saliency": loss.detach(), **seen}
+
+    def _update(self, loss: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.recipe.clip is not None:
-            torch.nn.utils.clip_grad_value_(self.model.parameters(), self.recipe.clip)
+            torch.nn.utils.clip_grad_value_(self.parameters, self.recipe.clip)
         self.optimizer.step()
         self.schedule.step()
-        return loss.detach()
+        if self.alignment is not None:
+            self.alignment.after_step()
 
     def _moved(self, how: AdversarialTraining, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         first = self.progress.iteration * self.recipe.batch
@@ -172,7 +207,9 @@ class Trainer:
         if measures["sm"] > self.progress.best.get("sm", -1.0):
             self.progress.best = {"iteration": self.progress.iteration, **measures}
             save_checkpoint(self._checkpoint("best"), self.model.network, self.progress)
-        others = {"optimizer": self.optimizer, "schedule": self.schedule}
+        others: dict[str, Any] = {"optimizer": self.optimizer, "schedule": self.schedule}
+        if self.alignment is not None:
+            others["alignment"] = self.alignment.parts
         save_checkpoint(self._checkpoint("last"), self.model.network, self.progress, **others)
         return measures
 

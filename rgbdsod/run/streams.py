@@ -1,0 +1,128 @@
+"""The two encoders of a network, each run on its own input alone: where alignment losses get their features."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol, cast, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from rgbdsod.errors import UsageError
+from rgbdsod.models import SaliencyModel
+
+STRIDE = 16
+"""Input pixels per pixel of the features that are compared."""
+
+NAMES = ("rgb", "depth")
+
+ENCODERS: Mapping[str, Mapping[str, str]] = {
+    "bbsnet": {"rgb": "resnet", "depth": "resnet_depth"},
+    "jldcf": {"rgb": "JLModule.backbone", "depth": "JLModule.backbone"},
+    "d3net": {"rgb": "rgbnet.main_stream.backbone", "depth": "depthnet.main_stream.backbone"},
+}
+"""Where each architecture has its encoders; a network of yours says it itself, by a method `streams`."""
+
+
+@runtime_checkable
+class TwoStreams(Protocol):
+    """A network that names its two encoders."""
+
+    def streams(self) -> Mapping[str, nn.Module]:
+        """{"rgb": encoder, "depth": encoder}: each takes its normalised input and returns one or more feature maps."""
+        ...
+
+
+class Streams(nn.Module):
+    """The encoders of a network (shared, not copied), each run on one input alone.
+
+    A network that adds depth into its RGB encoder on the way has depth in its own RGB features, and comparing those
+    with depth would be no comparison.
+
+    Args:
+        encoders: by input name; both may be the same module.
+    """
+
+    def __init__(self, encoders: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleDict(encoders)
+
+    def forward(self, name: str, x: Tensor) -> Tensor:
+        """The last feature map (B,C,h,w) of stride 16 or less, of a normalised input (B,c,H,W)."""
+        encoder = self.encoders[name]
+        wanted = channels_of(encoder)
+        found = encoder(x.expand(-1, wanted, -1, -1) if x.shape[1] == 1 else x)
+        features = [found] if isinstance(found, Tensor) else list(found)
+        fitting = [feature for feature in features if feature.shape[-1] * STRIDE >= x.shape[-1]]
+        return cast(Tensor, fitting[-1])
+
+
+def channels_of(encoder: nn.Module) -> int:
+    """Channels of the images that an encoder takes."""
+    return next(int(weight.shape[1]) for weight in encoder.parameters() if weight.ndim == 4)
+
+
+def streams_of(model: SaliencyModel) -> Streams:
+    """The two encoders of a model.
+
+    Raises:
+        UsageError: it has one input, or one encoder for both inputs together.
+    """
+    network, paths = model.network, ENCODERS.get(model.card.architecture, {})
+    if isinstance(network, TwoStreams):
+        return Streams(network.streams())
+    try:
+        encoders = {name: network.get_submodule(paths[name]) for name in NAMES}
+    except (AttributeError, KeyError):
+        raise _no_streams(model) from None
+    for name, encoder in encoders.items():
+        spec = model.specs.get(name)
+        given = spec.channels * spec.repeat if spec else 0
+        if channels_of(encoder) not in (given, 3 * given if given == 1 else given):
+            raise _no_streams(model)
+    return Streams(encoders)
+
+
+def _no_streams(model: SaliencyModel) -> UsageError:
+    fusion = f" with fusion {model.card.fusion}" if model.card.fusion else ""
+    return UsageError(
+        f"{model.name}{fusion} has no separate encoders of RGB and depth, which alignment losses compare; "
+        "choose a network with two streams, or leave out --itc, --itc-dense, --itm, --masked and --manipulation"
+    )
+
+
+@contextmanager
+def unrecorded(module: nn.Module) -> Iterator[None]:
+    """BatchNorm in training goes on using the statistics of the batch, but does not add them to its own.
+
+    The encoder of RGB sees RGB with depth added in the network's own pass; a pass on RGB alone has other statistics.
+    """
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
+    before = [part.track_running_stats for part in norms]
+    for part in norms:
+        part.track_running_stats = part.track_running_stats and not part.training
+    try:
+        yield
+    finally:
+        for part, value in zip(norms, before, strict=True):
+            part.track_running_stats = value
+
+
+def widths_of(model: SaliencyModel, streams: Streams) -> tuple[dict[str, int], int]:
+    """Channels of the compared features by input, and their stride, from one pass over an empty image."""
+    height, width = model.size or (8 * STRIDE, 8 * STRIDE)
+    modes = [(part, part.training) for part in streams.modules()]
+    streams.eval()
+    try:
+        with torch.no_grad():
+            found = {
+                name: streams(name, model.prepare(name, torch.zeros(1, model.specs[name].channels, height, width,
+                                                                    device=model.device)))
+                for name in NAMES
+            }  # fmt: skip
+    finally:
+        for part, mode in modes:
+            part.training = mode
+    if found["rgb"].shape[-2:] != found["depth"].shape[-2:]:
+        raise UsageError(f"{model.name}: the encoders' features differ in size, so no place of one is one of the other")
+    return {name: feature.shape[1] for name, feature in found.items()}, width // found["rgb"].shape[-1]
