@@ -3,66 +3,19 @@
 Fan et al., "Rethinking RGB-D Salient Object Detection: Models, Data Sets, and Large-Scale Benchmarks", TNNLS 2021.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rgbdsod.models.d3net_streams import FusedStream, Stream
 from rgbdsod.models.depurator import THRESHOLD, depurate
-from rgbdsod.models.encoders import StagedEncoder, Stages, check_minimum
+from rgbdsod.models.encoders import StagedEncoder, Stages
+from rgbdsod.models.stages import Fusion, check_fusion, fused_stages
 
 STEEPNESS = 100.0
 """Slope of the sigmoid that stands in for the switch in the backward pass: d within 0.03 of the threshold matters."""
-
-Feed = Literal["rgb", "rgbd", "depth"]
-"""What a stream reads."""
-
-
-class Stream(nn.Module):
-    """One of the three networks: an encoder, a decoder from top to bottom, and a head.
-
-    Args:
-        feed: which input it reads: "rgb", "rgbd" (concatenated), or "depth" (repeated to three channels).
-        encoder: encoder of five stages for 3 ("rgbd": 4) channels.
-        width: channels of the decoder and the head.
-        norm: whether BatchNorm follows the convolutions of decoder and head, which the published network has nowhere.
-    """
-
-    def __init__(self, feed: Feed, encoder: Stages, *, width: int = 32, norm: bool = False) -> None:
-        super().__init__()
-        self.feed = feed
-        self.main_stream = _Pyramid(encoder, width, norm)
-        self.pred_layer = _Head(width, norm)
-        self.minimum = 2 * encoder.strides[-1]
-
-    def logit(self, x: Tensor) -> Tensor:
-        """Logits (B,1,H,W) of what the stream reads: RGB (B,3,H,W), RGB and depth (B,4,H,W) or depth (B,1,H,W)."""
-        check_minimum("D3Net", x, self.minimum)
-        channels = x.expand(-1, 3, -1, -1) if self.feed == "depth" else x
-        logits: Tensor = self.pred_layer(self.main_stream(channels))
-        # Only an encoder whose first stage halves the size leaves something to enlarge here.
-        return _resized(logits, x)
-
-    def forward(self, rgb: Tensor, depth: Tensor) -> dict[str, Tensor]:
-        """The saliency map of this stream.
-
-        Args:
-            rgb: normalised RGB, (B,3,H,W).
-            depth: depth in [0, 1], (B,1,H,W).
-
-        Returns:
-            "final", a probability, and "logit", each (B,1,H,W).
-
-        Raises:
-            UsageError: the inputs are too small for the encoder.
-        """
-        if self.feed == "rgbd":
-            logit = self.logit(torch.cat([rgb, depth], dim=1))
-        else:
-            logit = self.logit(rgb if self.feed == "rgb" else depth)
-        return {"final": torch.sigmoid(logit), "logit": logit}
 
 
 class D3Net(nn.Module):
@@ -70,33 +23,34 @@ class D3Net(nn.Module):
 
     Args:
         rgbnet: the stream of RGB.
-        rgbdnet: the stream of RGB and depth.
+        rgbdnet: the stream of RGB and depth: of both concatenated, or with an encoder for each.
         depthnet: the stream of depth, which only judges whether the depth map is good.
     """
 
     inputs = ("rgb", "depth")
 
-    def __init__(self, rgbnet: Stream, rgbdnet: Stream, depthnet: Stream) -> None:
+    def __init__(self, rgbnet: Stream, rgbdnet: Stream | FusedStream, depthnet: Stream) -> None:
         super().__init__()
         self.rgbnet = rgbnet
         self.rgbdnet = rgbdnet
         self.depthnet = depthnet
 
-    def encode(self, name: str, x: Tensor) -> dict[str, Tensor]:
-        """The logits of the stream that reads one input alone, with that input, which RgbdNet reads too.
+    def encode(self, name: str, x: Tensor) -> dict[str, Any]:
+        """The logits of the stream that reads one input alone, and what RgbdNet computes of that input alone.
 
         Args:
             name: "rgb" or "depth".
             x: normalised RGB (B,3,H,W), or depth in [0, 1], (B,1,H,W).
 
         Returns:
-            "input" and, from RgbNet or DepthNet, "logit".
+            "logit", from RgbNet or DepthNet; "input"; and "taps", where RgbdNet has an encoder for each input.
 
         Raises:
             UsageError: the input is too small for the encoder.
         """
         stream = self.rgbnet if name == "rgb" else self.depthnet
-        return {"input": x, "logit": stream.logit(x)}
+        taps = self.rgbdnet.encode(name, x) if isinstance(self.rgbdnet, FusedStream) else None
+        return {"input": x, "logit": stream.logit(x), "taps": taps}
 
     def fuse(self, features: Mapping[str, Any]) -> dict[str, Tensor]:
         """RgbdNet, and the choice between its map and RgbNet's.
@@ -113,13 +67,18 @@ class D3Net(nn.Module):
             RgbdNet and DepthNet maps, which keeps depth where it is below 0.15.
         """
         rgb, depth = features["rgb"], features["depth"]
-        both = self.rgbdnet(rgb["input"], depth["input"])
-        logits = {"rgb": rgb["logit"], "rgbd": both["logit"], "depth": depth["logit"]}
+        logits = {"rgb": rgb["logit"], "rgbd": self._both(rgb, depth), "depth": depth["logit"]}
         maps = {name: torch.sigmoid(logit) for name, logit in logits.items()}
         gate = (maps["rgbd"] - maps["depth"]).abs().mean(dim=(1, 2, 3))
         chosen = _switch(gate, logits["rgbd"], logits["rgb"])
         named_logits = {f"{name}_logit": logit for name, logit in logits.items()}
         return {"final": torch.sigmoid(chosen), "logit": chosen, "gate": gate, **maps, **named_logits}
+
+    def _both(self, rgb: Mapping[str, Any], depth: Mapping[str, Any]) -> Tensor:
+        """RgbdNet's logits."""
+        if isinstance(self.rgbdnet, FusedStream):
+            return self.rgbdnet.join(rgb["taps"], depth["taps"], rgb["input"])
+        return self.rgbdnet.logit(torch.cat([rgb["input"], depth["input"]], dim=1))
 
     def forward(self, rgb: Tensor, depth: Tensor) -> dict[str, Tensor]:
         """The outputs of `fuse` for normalised RGB (B,3,H,W) and depth in [0, 1] (B,1,H,W)."""
@@ -138,61 +97,17 @@ class D3Net(nn.Module):
         return depurate(outputs["rgb"], outputs["rgbd"], outputs["depth"], size).maps
 
 
-class _Pyramid(nn.Module):
-    """An encoder and its decoder, from the smallest feature to the largest."""
-
-    def __init__(self, encoder: Stages, width: int, norm: bool) -> None:
-        super().__init__()
-        self.backbone = encoder
-        top = _convolution(encoder.widths[-1], width, norm), _convolution(width, width, norm)
-        self.toplayer = nn.Sequential(nn.AvgPool2d(2), *top[0], *top[1])
-        self.decoders = nn.ModuleList(_Decoder(channels, width, norm) for channels in encoder.widths)
-
-    def forward(self, x: Tensor) -> Tensor:
-        taps = self.backbone(x)
-        decoded: Tensor = self.toplayer(taps[-1])
-        for decoder, tap in zip(reversed(self.decoders), reversed(taps), strict=True):
-            decoded = decoder(decoded, tap)
-        return decoded
-
-
-class _Decoder(nn.Module):
-    """One step down: the feature from above, enlarged to the encoder's, and both mixed."""
-
-    def __init__(self, tap: int, width: int, norm: bool) -> None:
-        super().__init__()
-        self.reduce_conv = nn.Sequential(*_convolution(tap, width, norm, kernel=1))
-        self.decoder = _two_convolutions(2 * width, width, norm)
-
-    def forward(self, above: Tensor, tap: Tensor) -> Tensor:
-        mixed: Tensor = self.decoder(torch.cat([_resized(above, tap), self.reduce_conv(tap)], dim=1))
-        return mixed
-
-
-class _Head(nn.Module):
-    """Two convolutions and a logit per pixel."""
-
-    def __init__(self, width: int, norm: bool) -> None:
-        super().__init__()
-        self.enlayer = _two_convolutions(width, width, norm)
-        self.outlayer = nn.Sequential(nn.Conv2d(width, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.outlayer(self.enlayer(x))
-        return logits
-
-
-def d3net_paper() -> D3Net:
+def d3net_paper(fusion: Fusion = "early") -> D3Net:
     """D3Net as published: three VGG-16 streams, each with the names and shapes of its official checkpoint.
+
+    Args:
+        fusion: of RgbdNet: "early", as published; "feature" or "multistage" give it an encoder for each input. The
+            other two streams and the switch are always the same.
 
     Returns:
         The network with PyTorch's random weights, for inputs of 224 x 224 (any size from 32 x 32).
     """
-    return D3Net(
-        Stream("rgb", _vgg16_stages(3)),
-        Stream("rgbd", _vgg16_stages(4)),
-        Stream("depth", _vgg16_stages(3)),
-    )
+    return _network(fusion, _vgg16_stages)
 
 
 def d3net_small(
@@ -201,8 +116,9 @@ def d3net_small(
     width: int = 12,
     stem_width: int = 8,
     norm: bool = True,
+    fusion: Fusion = "early",
 ) -> D3Net:
-    """D3Net on three narrow timm encoders, light enough to train on a CPU.
+    """D3Net on narrow timm encoders, light enough to train on a CPU.
 
     Args:
         encoder: a timm model of the ResNet family.
@@ -210,16 +126,29 @@ def d3net_small(
         width: channels of the decoders and heads.
         stem_width: width of the encoders' stems inside.
         norm: whether the decoders and heads have BatchNorm.
+        fusion: as for `d3net_paper`.
 
     Returns:
         The network with random weights, for inputs of any size from 64 x 64.
     """
 
-    def stream(feed: Feed, in_chans: int) -> Stream:
-        stages = StagedEncoder(encoder, in_chans, stem_pool=False, channels=channels, stem_width=stem_width)
-        return Stream(feed, stages, width=width, norm=norm)
+    def stages(in_chans: int) -> Stages:
+        return StagedEncoder(encoder, in_chans, stem_pool=False, channels=channels, stem_width=stem_width)
 
-    return D3Net(stream("rgb", 3), stream("rgbd", 4), stream("depth", 3))
+    return _network(fusion, stages, width=width, norm=norm)
+
+
+def _network(fusion: Fusion, stages: Callable[[int], Stages], *, width: int = 32, norm: bool = False) -> D3Net:
+    """The three streams around encoders that are made for a number of input channels."""
+    check_fusion("D3Net", fusion)
+    rgbnet = Stream("rgb", stages(3), width=width, norm=norm)
+    if fusion == "early":
+        rgbdnet: Stream | FusedStream = Stream("rgbd", stages(4), width=width, norm=norm)
+    else:
+        rgb, depth = stages(3), stages(3)
+        fused = fused_stages(fusion, rgb.strides)
+        rgbdnet = FusedStream(rgb, depth.cut(fused[-1] + 1), fused, width=width, norm=norm)
+    return D3Net(rgbnet, rgbdnet, Stream("depth", stages(3), width=width, norm=norm))
 
 
 def _switch(gate: Tensor, with_depth: Tensor, without: Tensor) -> Tensor:
@@ -246,20 +175,3 @@ def _vgg16_stages(in_chans: int) -> Stages:
             in_chans = width
         stages.append({f"conv{group}": stage})
     return Stages(stages, widths, (1, 2, 4, 8, 16))
-
-
-def _two_convolutions(inputs: int, width: int, norm: bool) -> nn.Sequential:
-    """Two 3x3 convolutions, each with its ReLU."""
-    return nn.Sequential(*_convolution(inputs, width, norm), *_convolution(width, width, norm))
-
-
-def _convolution(inputs: int, outputs: int, norm: bool, kernel: int = 3) -> list[nn.Module]:
-    """A convolution that keeps the size, BatchNorm if wanted, ReLU."""
-    convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=not norm)
-    return [convolution, *([nn.BatchNorm2d(outputs)] if norm else []), nn.ReLU(inplace=True)]
-
-
-def _resized(x: Tensor, like: Tensor) -> Tensor:
-    """`x` at the height and width of `like`, bilinear with aligned corners."""
-    size = like.shape[-2:]
-    return x if x.shape[-2:] == size else F.interpolate(x, size=size, mode="bilinear", align_corners=True)

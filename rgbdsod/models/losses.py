@@ -15,7 +15,7 @@ def training_loss(architecture: str) -> TrainingLoss:
     """The loss that trains an architecture.
 
     Args:
-        architecture: "bbsnet", "jldcf" or "d3net".
+        architecture: "bbsnet", "jldcf", "d3net" or "unet".
 
     Returns:
         A function of the network's outputs and the mask, (B,1,H,W) in [0, 1] at the size of the final logits, that
@@ -46,12 +46,13 @@ def bbsnet_loss(outputs: Mapping[str, Tensor], mask: Tensor) -> Tensor:
 
 
 def jldcf_loss(outputs: Mapping[str, Tensor], mask: Tensor) -> Tensor:
-    """Cross-entropy of the final logits and of each input's coarse logits, in equal parts.
+    """Cross-entropy of the final logits and of each encoded stream's coarse logits, in equal parts.
 
     The paper sums over pixels and weighs the 20 x 20 coarse maps by 256, which for its 320 x 320 maps is the same.
 
     Args:
-        outputs: "final" logits (B,1,H,W), and "coarse" logits (2B,1,h,w) of which the first half is RGB's.
+        outputs: "final" logits (B,1,H,W), and "coarse" logits (2B,1,h,w) of which the first half is RGB's, or
+            (B,1,h,w) where the inputs meet before.
         mask: what is salient, (B,1,H,W) in [0, 1].
 
     Returns:
@@ -61,7 +62,7 @@ def jldcf_loss(outputs: Mapping[str, Tensor], mask: Tensor) -> Tensor:
         Fu et al., JL-DCF (CVPR 2020), equation 4.
     """
     coarse_mask = F.interpolate(mask, size=outputs["coarse"].shape[-2:], mode="bilinear", align_corners=True)
-    coarse = sum(_cross_entropy(logits, coarse_mask) for logits in outputs["coarse"].chunk(2))
+    coarse = sum(_cross_entropy(logits, coarse_mask) for logits in outputs["coarse"].split(len(mask)))
     return _cross_entropy(outputs["final"], mask) + coarse
 
 
@@ -83,9 +84,27 @@ def d3net_loss(outputs: Mapping[str, Tensor], mask: Tensor) -> Tensor:
     return first + second + third
 
 
+def unet_loss(outputs: Mapping[str, Tensor], mask: Tensor) -> Tensor:
+    """Cross-entropy of the final logits alone, so that it is the same for every fusion design.
+
+    Args:
+        outputs: "final" logits, (B,1,H,W).
+        mask: what is salient, (B,1,H,W) in [0, 1].
+
+    Returns:
+        Loss (B,).
+    """
+    return _cross_entropy(outputs["final"], mask)
+
+
 def _cross_entropy(logits: Tensor, mask: Tensor) -> Tensor:
     """Binary cross-entropy of logits, mean over pixels, (B,)."""
     return F.binary_cross_entropy_with_logits(logits, mask, reduction="none").mean(dim=(1, 2, 3))
 
 
-_LOSSES: Mapping[str, TrainingLoss] = {"bbsnet": bbsnet_loss, "jldcf": jldcf_loss, "d3net": d3net_loss}
+_LOSSES: Mapping[str, TrainingLoss] = {
+    "bbsnet": bbsnet_loss,
+    "jldcf": jldcf_loss,
+    "d3net": d3net_loss,
+    "unet": unet_loss,
+}

@@ -1,5 +1,7 @@
 """The classification networks that JL-DCF sends both inputs through, changed so that the last stage keeps stride 16.
 
+Each can be run step by step, from one side output to the next.
+
 Source: Fu et al., "JL-DCF: Joint Learning and Densely-Cooperative Fusion" (CVPR 2020, arXiv 2004.08515), section 3.2.
 """
 
@@ -19,8 +21,13 @@ class Backbone(Protocol):
         """Channels of each side output."""
         ...
 
-    def __call__(self, x: Tensor) -> list[Tensor]:
-        """The side outputs of normalised images (B,3,H,W)."""
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Input pixels per pixel of each side output."""
+        ...
+
+    def step(self, index: int, x: Tensor) -> Tensor:
+        """Side output `index` from the one before it, from normalised images (B,3,H,W) for the first."""
         ...
 
 
@@ -37,6 +44,7 @@ class SiameseResNet(ResNet):  # type: ignore[misc]
     """
 
     widths = (64, 256, 512, 1024, 2048)
+    strides = (2, 4, 8, 16, 16)
 
     def __init__(self, blocks: tuple[int, int, int, int]) -> None:
         super().__init__(Bottleneck, list(blocks), num_classes=1)
@@ -48,20 +56,20 @@ class SiameseResNet(ResNet):  # type: ignore[misc]
             _dilate(block.conv2)
         self.layer4[0].downsample[0].stride = (1, 1)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Five side outputs at strides 2, 4, 8, 16, 16 of normalised images (B,3,H,W)."""
-        taps = [self.relu(self.bn1(self.conv1(x)))]
-        x = self.maxpool(taps[0])
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = stage(x)
-            taps.append(x)
-        return taps
+    def step(self, index: int, x: Tensor) -> Tensor:
+        """Side output `index` (0 to 4) from the one before it, from normalised images (B,3,H,W) for the first."""
+        if index == 0:
+            x = self.relu(self.bn1(self.conv1(x)))
+        else:
+            x = getattr(self, f"layer{index}")(self.maxpool(x) if index == 1 else x)
+        return x
 
 
 class SiameseVGG16(nn.Module):
     """The convolutions of VGG-16; the last pool keeps the size. Its first tap has full resolution."""
 
     widths = (64, 128, 256, 512, 512, 512)
+    strides = (1, 2, 4, 8, 16, 16)
     taps = (3, 8, 15, 22, 29, 30)
 
     def __init__(self) -> None:
@@ -69,14 +77,12 @@ class SiameseVGG16(nn.Module):
         self.layers = make_layers(cfgs["D"])
         self.layers[-1] = nn.MaxPool2d(3, stride=1, padding=1)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Six side outputs at strides 1, 2, 4, 8, 16, 16 of normalised images (B,3,H,W)."""
-        taps = []
-        for index, layer in enumerate(self.layers):
+    def step(self, index: int, x: Tensor) -> Tensor:
+        """Side output `index` (0 to 5) from the one before it, from normalised images (B,3,H,W) for the first."""
+        first = self.taps[index - 1] + 1 if index else 0
+        for layer in self.layers[first : self.taps[index] + 1]:
             x = layer(x)
-            if index in self.taps:
-                taps.append(x)
-        return taps
+        return x
 
 
 class SiameseDenseNet161(DenseNet):  # type: ignore[misc]
@@ -86,6 +92,8 @@ class SiameseDenseNet161(DenseNet):  # type: ignore[misc]
     """
 
     widths = (96, 384, 768, 2112, 2208)
+    strides = (2, 4, 8, 16, 16)
+    taps = ("relu0", "denseblock1", "denseblock2", "denseblock3", "norm5")
 
     def __init__(self) -> None:
         super().__init__(growth_rate=48, block_config=(6, 12, 36, 24), num_init_features=96)
@@ -93,11 +101,10 @@ class SiameseDenseNet161(DenseNet):  # type: ignore[misc]
         for layer in self.features.denseblock4.values():
             _dilate(layer.conv2)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Five side outputs at strides 2, 4, 8, 16, 16 of normalised images (B,3,H,W)."""
-        taps = []
-        for name, layer in self.features.named_children():
-            x = layer(x)
-            if name in ("relu0", "denseblock1", "denseblock2", "denseblock3", "norm5"):
-                taps.append(x)
-        return taps
+    def step(self, index: int, x: Tensor) -> Tensor:
+        """Side output `index` (0 to 4) from the one before it, from normalised images (B,3,H,W) for the first."""
+        names = [name for name, _ in self.features.named_children()]
+        first = names.index(self.taps[index - 1]) + 1 if index else 0
+        for name in names[first : names.index(self.taps[index]) + 1]:
+            x = getattr(self.features, name)(x)
+        return x

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from rgbdsod.fusion.presets import FUSIONS
 from rgbdsod.registry import Table
 
 ASSETS = Path(__file__).parent / "assets"
@@ -52,6 +53,9 @@ class Paper:
         return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else ""
 
 
+STAGES = ("early", "feature", "multistage")
+"""The fusions of the three published architectures."""
+
 UNPUBLISHED = Paper("unpublished", "unpublished", "")
 
 
@@ -66,7 +70,9 @@ class ModelRow:
         inputs: preprocessing of each input, in the order of the network's arguments.
         size: height and width that the network works at.
         multiple: height and width must be multiples of this.
-        fusion: "early", "feature" or "multistage": where the modalities meet.
+        fusion: where the modalities meet: "early", "feature" or "multistage"; of a U-Net a name of
+            `rgbdsod.fusion.FUSIONS`.
+        fusions: all fusions that a user may ask for with `fusion=`; its own is the one its weights were trained for.
         paper: the publication.
         licence: of the weights.
         training: what they were trained on.
@@ -87,6 +93,7 @@ class ModelRow:
     size: tuple[int, int]
     multiple: int = 1
     fusion: str = ""
+    fusions: tuple[str, ...] = ()
     paper: Paper = UNPUBLISHED
     licence: str = ""
     training: str = ""
@@ -139,17 +146,20 @@ class ModelRow:
         return self.record.get("bytes")
 
 
-_RGB = InputSpec(3, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+RGB = InputSpec(3, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+"""How most networks read an image."""
+
 _DEPTH = InputSpec(1)
 
 _BBSNET = ModelRow(
     name="bbsnet.paper",
     architecture="bbsnet",
     builder="rgbdsod.models.bbsnet:bbsnet_paper",
-    inputs={"rgb": replace(_RGB, resize="antialias"), "depth": replace(_DEPTH, resize="antialias")},
+    inputs={"rgb": replace(RGB, resize="antialias"), "depth": replace(_DEPTH, resize="antialias")},
     size=(352, 352),
     multiple=32,
     fusion="multistage",
+    fusions=STAGES,
     paper=Paper("BBS-Net: RGB-D Salient Object Detection with a Bifurcated Backbone Strategy Network", "ECCV 2020",
                 "2007.02713"),
     licence="MIT (the authors' release)",
@@ -162,12 +172,13 @@ _JLDCF = ModelRow(
     architecture="jldcf",
     builder="rgbdsod.models.jldcf:jldcf_paper",
     inputs={
-        "rgb": _RGB,
+        "rgb": RGB,
         "depth": InputSpec(1, repeat=3, mean=IMAGENET_MEAN, std=IMAGENET_STD, near="dark"),
     },
     size=(320, 320),
     multiple=16,
     fusion="multistage",
+    fusions=STAGES,
     paper=Paper("JL-DCF: Joint Learning and Densely-Cooperative Fusion Framework for RGB-D Salient Object Detection",
                 "CVPR 2020", "2004.08515"),
     licence="none stated (the authors' release)",
@@ -186,10 +197,11 @@ _D3NET = ModelRow(
     name="d3net.paper",
     architecture="d3net",
     builder="rgbdsod.models.d3net:d3net_paper",
-    inputs={"rgb": _RGB, "depth": replace(_DEPTH, resize="nearest")},
+    inputs={"rgb": RGB, "depth": replace(_DEPTH, resize="nearest")},
     size=(224, 224),
     multiple=1,
     fusion="early",
+    fusions=STAGES,
     paper=Paper("Rethinking RGB-D Salient Object Detection: Models, Data Sets, and Large-Scale Benchmarks",
                 "TNNLS 2021", "1907.06781"),
     licence="none stated (the authors' release)",
@@ -198,6 +210,22 @@ _D3NET = ModelRow(
     parts={"rgbnet": "RgbNet.pth", "rgbdnet": "RgbdNet.pth", "depthnet": "DepthNet.pth"},
     probability=True,
 )  # fmt: skip
+
+
+_UNET = ModelRow(
+    name="unet",
+    architecture="unet",
+    builder="rgbdsod.models.unet_streams:unet",
+    inputs={"rgb": RGB, "depth": InputSpec(1, mean=(0.449,), std=(0.226,))},  # the means over ImageNet's channels
+    size=(224, 224),
+    multiple=32,
+    fusion="multi",
+    fusions=FUSIONS,
+    paper=Paper("U-Net: Convolutional Networks for Biomedical Image Segmentation", "MICCAI 2015", "1505.04597"),
+    licence="MIT",
+    training="train it: the neutral network of the fusion ablation",
+    options={"encoder": "resnet18"},
+)
 
 
 def _small(paper: ModelRow, **options: Any) -> ModelRow:
@@ -243,6 +271,14 @@ MODELS: Table[ModelRow] = Table(
             if name != _JLDCF.name
         ),
         _D3NET,
+        _UNET,
+        replace(
+            _UNET,
+            name="unet.small",
+            builder="rgbdsod.models.unet_streams:unet_small",
+            size=(128, 128),
+            options={"encoder": "tu-resnet10t"},
+        ),
     ],
 )
 """All models, by name."""

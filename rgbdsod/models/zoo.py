@@ -9,10 +9,12 @@ import torch
 from torch import nn
 
 from rgbdsod.errors import UsageError, WeightsError
+from rgbdsod.fusion.presets import FUSIONS
 from rgbdsod.models.base import Card, SaliencyModel
 from rgbdsod.models.checkpoint import State, file_hash, read_state, verify
 from rgbdsod.models.device import resolve_device
 from rgbdsod.models.fitting import Fit, check_finite, fit
+from rgbdsod.models.fusions import untrained_note, variant_of, with_fusion
 from rgbdsod.models.table import MODELS, ModelRow
 from rgbdsod.models.user_model import is_user_model, user_model
 
@@ -36,14 +38,16 @@ def load_model(
             a torch module (which is then wrapped with the defaults of `wrap`).
         weights: a checkpoint (.safetensors, .pth, .pt, ...; for D3Net the folder of its three files). None is the
             built-in weights; a published network (`.paper`) has none and is then untrained.
-        fusion: only the published one so far.
+        fusion: where the modalities meet: "early", "feature" or "multistage"; of a U-Net a name of
+            `rgbdsod.fusion.FUSIONS`. None is the published one. Built-in weights are for that one only; another
+            fusion without `weights` is untrained, and its card says so.
         encoder: another encoder: of a published network, such as "vgg16" for `jldcf.paper`; of a small one, any
             ResNet of timm, with weights trained for it.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
 
     Raises:
-        UsageError: an unknown name or encoder. WeightsError: weights that are missing, damaged or of another network.
-        DeviceError: the device is not here.
+        UsageError: an unknown name, encoder or fusion. WeightsError: weights that are missing, damaged or of another
+            network. DeviceError: the device is not here.
 
     Example:
         >>> from rgbdsod import load_model
@@ -58,7 +62,7 @@ def load_model(
         if weights is not None:
             _fill(model.network, weights, name)
     else:
-        model = _known_model(_row(name, fusion, encoder), weights)
+        model = _known_model(MODELS[name], _row(name, fusion, encoder), weights)
     return model.to(place).eval()
 
 
@@ -74,33 +78,39 @@ def build_model(
 
     Args:
         name: a name of `rgbdsod list models`.
-        fusion: only the published one so far.
+        fusion: as for `load_model`.
         encoder: as for `load_model`; for a small network any ResNet of timm.
         seed: of the first values; None draws them from torch's generator. Either way that generator's state is put
             back afterwards.
         device: as for `load_model`.
     """
-    row = _row(name, fusion, encoder)
+    return _built(_row(name, fusion, encoder), seed).to(resolve_device(device))
+
+
+def _built(row: ModelRow, seed: int | None, note: str = "") -> SaliencyModel:
+    """The model of a row with its first values."""
     with torch.random.fork_rng(devices=[]):
         if seed is not None:
             torch.manual_seed(seed)
         network = _network(row)
-    return _adapter(row, network, "its builder" if row.pretrained else "untrained").to(resolve_device(device))
+    return _adapter(row, network, "its builder" if row.pretrained else "untrained", note=note)
 
 
 def _row(name: str, fusion: str | None, encoder: str | None) -> ModelRow:
-    """The row of a name, with the encoder that is asked for."""
-    row = MODELS[name]
-    if fusion not in (None, row.fusion):
-        raise UsageError(f'{row.name} has fusion "{row.fusion or "its own"}" only; got "{fusion}"')
+    """The row of a name, with the encoder and the fusion that are asked for."""
+    return with_fusion(_with_encoder(MODELS[name], encoder), fusion)
+
+
+def _with_encoder(row: ModelRow, encoder: str | None) -> ModelRow:
+    """The row of the same network on another encoder."""
     if encoder is None or encoder == row.options.get("encoder"):
         return row
     if encoder in row.encoders:
         return MODELS[row.encoders[encoder]]
-    if row.asset is None:
+    if row.encoders or "encoder" not in row.options:
         raise UsageError(f'{row.name} exists with encoder {", ".join(row.encoders) or "its own"}; got "{encoder}"')
     options = {**row.options, "encoder": encoder}
-    return replace(row, name=f"{row.architecture}-{encoder}", canonical="", options=options, asset=None)
+    return replace(row, name=f"{variant_of(row)}-{encoder}", canonical="", options=options, asset=None)
 
 
 def _network(row: ModelRow) -> nn.Module:
@@ -109,7 +119,9 @@ def _network(row: ModelRow) -> nn.Module:
     return network
 
 
-def _adapter(row: ModelRow, network: nn.Module, source: str, files: tuple[Path, ...] = ()) -> SaliencyModel:
+def _adapter(
+    row: ModelRow, network: nn.Module, source: str, files: tuple[Path, ...] = (), note: str = ""
+) -> SaliencyModel:
     """The row's preprocessing around a network, with the record of its weights."""
     card = Card(
         name=_name(row, source, files),
@@ -121,7 +133,7 @@ def _adapter(row: ModelRow, network: nn.Module, source: str, files: tuple[Path, 
         fusion=row.fusion,
         paper=row.paper if row.paper.arxiv else None,
         licence=row.licence if source == "built in" else "",
-        note=row.note if source == "built in" else "",
+        note=row.note if source == "built in" else note,
     )
     return SaliencyModel(
         network,
@@ -141,7 +153,8 @@ def _name(row: ModelRow, source: str, files: tuple[Path, ...]) -> str:
     return f"{row.architecture}:{files[0].stem}"
 
 
-def _known_model(row: ModelRow, weights: Weights | None) -> SaliencyModel:
+def _known_model(base: ModelRow, row: ModelRow, weights: Weights | None) -> SaliencyModel:
+    """The model of a row, which is its base with the encoder and the fusion that are asked for."""
     if isinstance(weights, str) and f"{row.architecture}.{weights}" in MODELS and not Path(weights).exists():
         tagged = MODELS[f"{row.architecture}.{weights}"]
         if tagged.full_name != row.full_name:
@@ -149,12 +162,12 @@ def _known_model(row: ModelRow, weights: Weights | None) -> SaliencyModel:
         weights = None
     if weights is not None:
         return _with_file(row, weights)
-    if row.name not in MODELS:
+    if base.asset is not None and row.options.get("encoder") != base.options.get("encoder"):
         raise UsageError(
             f"{row.name} has no built-in weights; pass weights=FILE, trained for encoder {row.options['encoder']}"
         )
     if row.asset_file is None:
-        return build_model(row.name, seed=0, device="cpu")
+        return _built(row, seed=0, note=untrained_note(base.name, row.fusion) if base.asset is not None else "")
     if row.sha256 is None or row.bytes is None or not row.asset_file.is_file():
         raise WeightsError(
             f"{row.full_name}: the built-in weights are not in this installation; in a checkout run: make weights"
@@ -208,12 +221,15 @@ def _skeleton(row: ModelRow) -> nn.Module:
 
 def _whose(row: ModelRow, state: State, fitted: Fit) -> str | None:
     """Which model's weights these are, in a sentence; None if they fit none."""
+    for fusion in row.fusions:
+        if fusion not in FUSIONS and not fit(state, _skeleton(with_fusion(row, fusion)).state_dict()).differences:
+            return f"weights are for fusion {fusion} ({fitted.differences} keys differ); use --fusion {fusion}"
     for other in MODELS:
         if other.canonical or not other.own:
             continue
         network = _skeleton(other)
         if not fit(state, network.state_dict()).differences:
-            sisters = other.architecture == row.architecture and other.asset is None and row.asset is None
+            sisters = other.architecture == row.architecture and bool(other.encoders and row.encoders)
             whose = f"a {_BACKBONES[other.options['encoder']]} backbone" if sisters else other.name
             return f"weights are for {whose} ({fitted.differences} keys differ); use --model {other.name}"
         for part in other.parts:

@@ -15,7 +15,8 @@ from models_official_golden import (
 from torch.utils.flop_counter import FlopCounterMode
 
 from rgbdsod.errors import UsageError
-from rgbdsod.models.d3net import D3Net, Stream, d3net_paper, d3net_small
+from rgbdsod.models.d3net import D3Net, d3net_paper, d3net_small
+from rgbdsod.models.d3net_streams import Stream
 from rgbdsod.models.losses import d3net_loss
 from rgbdsod.types import StagedNetwork
 

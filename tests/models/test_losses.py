@@ -76,5 +76,5 @@ def test_names_lead_to_their_losses() -> None:
 
 
 def test_an_unknown_architecture_is_refused_with_the_known() -> None:
-    with pytest.raises(UsageError, match='no training loss for "unet"; there is one for bbsnet, jldcf, d3net'):
-        training_loss("unet")
+    with pytest.raises(UsageError, match='no training loss for "pspnet"; there is one for bbsnet, jldcf, d3net, unet'):
+        training_loss("pspnet")

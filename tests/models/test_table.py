@@ -40,7 +40,7 @@ def test_every_row_can_be_built(row: ModelRow) -> None:
     assert all(side % row.multiple == 0 for side in row.size)
     assert row.paper.url == f"https://arxiv.org/abs/{row.paper.arxiv}"
     assert row.licence and row.training
-    assert row.fusion in ("early", "feature", "multistage")
+    assert row.fusion in row.fusions
     assert set(row.encoders.values()) <= set(MODELS.names())
 
 

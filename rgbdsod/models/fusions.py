@@ -1,0 +1,65 @@
+"""The same network with another fusion, as a row of the table. No torch here."""
+
+from dataclasses import replace
+
+from rgbdsod.errors import UsageError
+from rgbdsod.fusion.presets import FUSIONS, named_spec
+from rgbdsod.models.table import RGB, InputSpec, ModelRow
+
+
+def with_fusion(row: ModelRow, fusion: str | None) -> ModelRow:
+    """The row of a network with another fusion, for which there are no weights.
+
+    Args:
+        row: of the network.
+        fusion: a name of `row.fusions`; None or its own leave the row as it is.
+
+    Raises:
+        UsageError: the network has no such fusion.
+    """
+    if fusion in (None, row.fusion):
+        return row
+    if fusion not in row.fusions:
+        raise UsageError(f'{row.name} has fusion {known_fusions(row)}; got "{fusion}"')
+    return replace(
+        row,
+        name=f"{variant_of(row)}-{fusion}",
+        canonical="",
+        fusion=fusion,
+        inputs=_read_by(fusion, dict(row.inputs)) if fusion in FUSIONS else row.inputs,
+        options={**row.options, "fusion": fusion},
+        training="",
+        parts={},
+        asset=None,
+    )
+
+
+def variant_of(row: ModelRow) -> str:
+    """How names of a row's variants begin: a name of built-in weights is theirs alone."""
+    return row.architecture if row.asset is not None else row.name
+
+
+def known_fusions(row: ModelRow) -> str:
+    """The fusions of a row, in words."""
+    plain = [name for name in row.fusions if ":" not in name] or [row.fusion or "its own"]
+    protocols = ", each also as A:, B: or C: (protocols)" if len(plain) < len(row.fusions) else ""
+    return ", ".join(plain) + protocols
+
+
+def untrained_note(name: str, fusion: str) -> str:
+    """What results of a network carry that has built-in weights, but for another fusion.
+
+    Args:
+        name: what a user types.
+        fusion: the one that has none.
+    """
+    return (
+        f"untrained: there are no built-in weights for fusion {fusion}; train them with "
+        f"rgbdsod train --model {name} --fusion {fusion}, then pass --weights"
+    )
+
+
+def _read_by(fusion: str, inputs: dict[str, InputSpec]) -> dict[str, InputSpec]:
+    """The inputs that a design of the U-Net reads; encoded depth (HHA) is treated as an image."""
+    specs = {**inputs, "hha": RGB}
+    return {name: specs[name] for name in named_spec(fusion).inputs}
