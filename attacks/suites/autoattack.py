@@ -80,7 +80,7 @@ def _standard(problem: Problem, steps: int, queries: int | None) -> Members:
     return [
         _apgd("ce", steps),
         Member("apgd-t", {"steps": steps}, label=_label("apgd-t", steps)),
-        Member("fab", {"steps": steps}, label=_label("fab", steps)),
+        Member("fab", {"steps": steps, "rivals": 9}, label=_label("fab-t", steps)),
         _square(asked, QUERIES),
     ]
 

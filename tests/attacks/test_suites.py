@@ -75,7 +75,7 @@ def test_standard_on_few_classes():
     forward = lambda x: 20 * network(torch.cat([x["rgb"], x["depth"]], 1))  # noqa: E731
     problem = ClassProblem(forward, forward(inputs).argmax(1), inputs=("rgb", "depth"), modules=(network,))
     result = autoattack(problem, inputs, THREAT, steps=5, queries=20)
-    assert result.members == ("apgd-ce (5 steps)", "apgd-t (5 steps)", "fab (5 steps)", "square (20 queries)")
+    assert result.members == ("apgd-ce (5 steps)", "apgd-t (5 steps)", "fab-t (5 steps)", "square (20 queries)")
     audit(result.inputs, inputs, THREAT)
 
 
