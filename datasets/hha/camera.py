@@ -32,7 +32,7 @@ def check_camera(camera: ArrayLike | None, size: tuple[int, int]) -> Matrix:
         raise UsageError(f"camera is {matrix.tolist()}; expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with fx, fy > 0")
     height, width = size
     # A matrix of an image twice as large has its centre in the corner.
-    if not all(_EDGE <= (centre - 0.5) / side <= 1 - _EDGE for centre, side in ((cx, width), (cy, height))):
+    if any(not _EDGE * side <= centre <= side + 1 - _EDGE * side for centre, side in ((cx, width), (cy, height))):
         raise UsageError(
             f"the camera's centre ({cx:g}, {cy:g}) lies at the edge or outside of the {width}x{height} image; pass the "
             "matrix of this size (resized_camera after a resize), and encode before you crop"

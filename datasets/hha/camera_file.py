@@ -35,8 +35,8 @@ class Camera:
         Raises:
             UsageError: it is not.
         """
-        if self.size not in (None, size):
-            here, there = (f"{found[1]}x{found[0]}" for found in (size, self.size or size))
+        if self.size is not None and self.size != size:
+            here, there = (f"{found[1]}x{found[0]}" for found in (size, self.size))
             raise UsageError(f"the camera is for {there} images but depth is {here}; pass the matrix of {here} images")
         return check_camera(self.matrix, size)
 

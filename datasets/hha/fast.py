@@ -6,10 +6,20 @@ not hold depth are known without a filter: offsets along rows and along columns 
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from rgbdsod.datasets.hha.camera import Matrix, slopes
-from rgbdsod.datasets.hha.geometry import COARSE, DOWN, FINE, ROUNDS, Flags, Floats, Geometry, floor_of, height_axis
+from rgbdsod.datasets.hha.geometry import (
+    COARSE,
+    DOWN,
+    FINE,
+    ROUNDS,
+    Flags,
+    Floats,
+    Geometry,
+    floor_of,
+    height_axis,
+    least_axis,
+)
 
 SUPPORT = {FINE: 15, COARSE: 45}
 """Valid pixels that a window needs for a normal, by radius; below, the fit is close to singular."""
@@ -22,7 +32,7 @@ def measure(depth: Floats, valid: Flags, camera: Matrix, gravity: Floats | None 
     """The geometry of (H,W) depth in metres; arguments as in `published.measure`."""
     complete = bool(valid.all())
     inverse = np.divide(1, depth) if complete else np.divide(1, depth, out=np.zeros_like(depth), where=valid)
-    rays = slopes(camera, depth.shape)  # type: ignore[arg-type]
+    rays = slopes(camera, depth.shape)
     mask = None if complete else valid.astype(np.float64)
     down = find_gravity(*_normals(inverse, mask, camera, rays, COARSE)) if gravity is None else gravity
     fine, defined = _normals(inverse, mask, camera, rays, FINE)
@@ -44,10 +54,7 @@ def find_gravity(normal: Parts, defined: Flags) -> Floats:
             chosen = (along < wall).astype(np.float64) - (along > floor)
             weighted = chosen * x, chosen * y, chosen * z
             scatter = np.array([[part @ other for other in (x, y, z)] for part in weighted])
-            if not scatter.any():
-                break
-            _, vectors = np.linalg.eigh(scatter)
-            before, down = down, vectors[:, 0] * (-1 if vectors[:, 0] @ down < 0 else 1)
+            before, down = down, least_axis(scatter, down)
             if np.array_equal(before, down):
                 break
     return down
@@ -58,7 +65,7 @@ def _angle(normal: Parts, down: Floats, defined: Flags) -> Floats:
     cosine += normal[1] * down[1]
     cosine += normal[2] * down[2]
     np.clip(cosine, -1, 1, out=cosine)
-    angle = np.rad2deg(np.arccos(cosine, out=cosine), out=cosine)
+    angle: Floats = np.rad2deg(np.arccos(cosine, out=cosine), out=cosine)
     angle[~defined] = 180
     return angle
 
@@ -132,6 +139,7 @@ def _kernels(radius: int) -> tuple[Floats, Floats]:
     return np.ones(2 * radius + 1), np.arange(-radius, radius + 1) / radius
 
 
-def _filter(values: Floats, along_columns: Floats, along_rows: Floats) -> NDArray[np.float64]:
+def _filter(values: Floats, along_columns: Floats, along_rows: Floats) -> Floats:
     """Direct separable sums; `along_columns` weighs offsets in x, `along_rows` in y."""
-    return cv2.sepFilter2D(values, -1, along_columns, along_rows, borderType=cv2.BORDER_CONSTANT)
+    sums: Floats = cv2.sepFilter2D(values, -1, along_columns, along_rows, borderType=cv2.BORDER_CONSTANT)
+    return sums

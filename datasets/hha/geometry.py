@@ -17,6 +17,9 @@ DOWN = np.array([0.0, 1.0, 0.0])
 ROUNDS = ((45.0, 5), (15.0, 5))
 """Limits in degrees within which a normal counts as floor or wall, and for how many rounds."""
 
+TIE = 1e-5
+"""Share of the largest eigenvalue below which two are equal, so that a surface alone leaves gravity open."""
+
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
@@ -35,6 +38,21 @@ class Geometry:
     defined: Flags
     gravity: Floats
     floor: float
+
+
+def least_axis(scatter: Floats, down: Floats) -> Floats:
+    """The eigenvector (3,) of the smallest eigenvalue with the sign nearest to `down`.
+
+    One wall alone has two such directions, and any between them; then it is the one that `down` is nearest to, and
+    `down` itself where there is neither floor nor wall.
+    """
+    values, vectors = np.linalg.eigh(scatter)
+    axis: Floats = vectors[:, 0]
+    if values[1] - values[0] <= TIE * np.abs(values).max():
+        between = vectors[:, :2] @ (vectors[:, :2].T @ down)
+        length = np.linalg.norm(between)
+        axis = between / length if scatter.any() and length > TIE else down
+    return -axis if axis @ down < 0 else axis
 
 
 def height_axis(gravity: Floats) -> Floats:

@@ -50,7 +50,7 @@ class _FirstMoments(torch.autograd.Function):
         return _first(values, radius, 1)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, total: Tensor, in_x: Tensor, in_y: Tensor) -> tuple[Tensor, None]:
         """Each filter's adjoint is the filter with its weights turned round: the ramp changes sign."""
         ones, turned = _ones(ctx.radius), _ramp(ctx.radius)[::-1]

@@ -9,7 +9,18 @@ import cv2
 import numpy as np
 
 from rgbdsod.datasets.hha.camera import Matrix, slopes
-from rgbdsod.datasets.hha.geometry import COARSE, DOWN, FINE, ROUNDS, Flags, Floats, Geometry, floor_of, height_axis
+from rgbdsod.datasets.hha.geometry import (
+    COARSE,
+    DOWN,
+    FINE,
+    ROUNDS,
+    Flags,
+    Floats,
+    Geometry,
+    floor_of,
+    height_axis,
+    least_axis,
+)
 
 
 def measure(depth: Floats, valid: Flags, camera: Matrix, gravity: Floats | None = None) -> Geometry:
@@ -23,7 +34,7 @@ def measure(depth: Floats, valid: Flags, camera: Matrix, gravity: Floats | None 
     """
     down = find_gravity(normals(depth, valid, camera, COARSE)) if gravity is None else gravity
     fine = normals(depth, valid, camera, FINE)
-    columns, rows = slopes(camera, depth.shape)  # type: ignore[arg-type]
+    columns, rows = slopes(camera, depth.shape)
     x, y, z = height_axis(down)
     height = -100 * depth * (columns * x + rows * y + z)
     floor = floor_of(float(height.min()))
@@ -37,7 +48,7 @@ def normals(depth: Floats, valid: Flags, camera: Matrix, radius: int) -> Floats:
 
     In each window the plane 1/z = p a + q b + s is fitted to the valid pixels; the normal is (p, q, s).
     """
-    a, b = np.broadcast_arrays(*slopes(camera, depth.shape))  # type: ignore[arg-type]
+    a, b = np.broadcast_arrays(*slopes(camera, depth.shape))
     weight = valid.astype(np.float64)
     inverse = np.divide(1, depth, out=np.zeros_like(depth), where=valid)
     aa, ab, a1, bb, b1, count = (_windows(weight * f, radius) for f in (a * a, a * b, a, b * b, b, 1))
@@ -65,13 +76,12 @@ def find_gravity(normal: Floats) -> Floats:
         for _ in range(rounds):
             along = np.abs(known @ down)
             floor, wall = known[along > np.cos(np.radians(limit))], known[along < np.sin(np.radians(limit))]
-            if len(floor) + len(wall):
-                _, vectors = np.linalg.eigh(wall.T @ wall - floor.T @ floor)
-                down = vectors[:, 0] * (-1 if vectors[:, 0] @ down < 0 else 1)
+            down = least_axis(wall.T @ wall - floor.T @ floor, down)
     return down
 
 
 def _windows(values: Floats, radius: int) -> Floats:
     """Sums over square windows that are cut at the border: direct, since running sums leave residue in empty ones."""
     ones = np.ones(2 * radius + 1)
-    return cv2.sepFilter2D(values, -1, ones, ones, borderType=cv2.BORDER_CONSTANT)
+    sums: Floats = cv2.sepFilter2D(values, -1, ones, ones, borderType=cv2.BORDER_CONSTANT)
+    return sums

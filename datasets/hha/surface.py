@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rgbdsod.datasets.hha.camera import Matrix
 from rgbdsod.datasets.hha.fast import SUPPORT
-from rgbdsod.datasets.hha.geometry import ROUNDS
+from rgbdsod.datasets.hha.geometry import ROUNDS, TIE
 from rgbdsod.datasets.hha.moments import first_moments, second_moments
 
 Vectors = tuple[Tensor, Tensor, Tensor]
@@ -73,26 +73,38 @@ def find_gravity(normal: Vectors, defined: Tensor, *, differentiable: bool = Fal
         defined: which of the normals count, (B,H,W) or (1,H,W).
         differentiable: the gradient passes the last round's eigenvector.
     """
-    field = torch.stack([part.flatten(1) for part in normal], -1)
-    counts = defined.expand_as(normal[0]).flatten(1)
+    # A normal of length 0 adds nothing to any sum.
+    field = torch.stack([torch.where(defined, part, 0) for part in normal], 1).flatten(2)
     down = field.new_tensor([0.0, 1.0, 0.0]).expand(len(field), 3)
     limits = [limit for limit, rounds in ROUNDS for _ in range(rounds)]
     for turn, limit in enumerate(limits):
         with torch.set_grad_enabled(differentiable and turn == len(limits) - 1):
-            down = _better(field, counts, down, limit)
+            down = _better(field, down, limit)
     return down
 
 
-def _better(field: Tensor, counts: Tensor, down: Tensor, limit: float) -> Tensor:
+def _better(field: Tensor, down: Tensor, limit: float) -> Tensor:
     """One round: the direction that walls (of the present one) are least, and floors most, parallel to."""
-    along = (field.detach() @ down[:, :, None]).squeeze(-1).abs()
+    along = (down[:, None, :] @ field.detach()).squeeze(1).abs()
     wall, floor = along < sin(radians(limit)), along > cos(radians(limit))
-    chosen = (wall.to(field.dtype) - floor.to(field.dtype)) * counts
-    scatter = field.mT @ (chosen[..., None] * field)
-    _, vectors = torch.linalg.eigh(scatter)
-    first = vectors[..., 0]
-    first = torch.where((first * down).sum(-1, keepdim=True) < 0, -first, first)
-    return torch.where((chosen != 0).any(-1, keepdim=True), first, down)
+    chosen = wall.to(field.dtype).sub_(floor.to(field.dtype))
+    axis = _least_axis((chosen[:, None, :] * field) @ field.mT, down)
+    return torch.where((axis * down).sum(-1, keepdim=True) < 0, -axis, axis)
+
+
+def _least_axis(scatter: Tensor, down: Tensor) -> Tensor:
+    """Eigenvectors (B,3) of the smallest eigenvalues; of two that are equal, what lies nearest to `down` (or is it)."""
+    values, vectors = torch.linalg.eigh(scatter.detach())
+    largest = values.abs().amax(1, keepdim=True)
+    tied = values[:, 1:2] - values[:, :1] <= TIE * largest
+    between = (vectors[..., :2] @ (vectors[..., :2].mT @ down[..., None])).squeeze(-1)
+    length = torch.linalg.vector_norm(between, dim=-1, keepdim=True)
+    nearest = torch.where((length > TIE) & (largest > 0), between / length.clamp(min=TIE), down)
+    if scatter.requires_grad:
+        # Equal eigenvalues have no gradient: such a matrix is replaced by one that has.
+        apart = torch.diag(torch.arange(3, device=scatter.device, dtype=scatter.dtype))
+        vectors = torch.linalg.eigh(torch.where(tied[..., None], apart, scatter))[1]
+    return torch.where(tied, nearest, vectors[..., 0])
 
 
 def _plane(inverse: Tensor, radius: int, every: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -34,6 +34,7 @@ COMMANDS = {
     "universal": "Fit one noise for all images of a set, and measure it on others.",
     "generator": "Train a generator of perturbations, or of images, for attacks that draw instead of searching.",
     "transfer": "Attack each of several models, and measure all of them on the results.",
+    "hha": "Turn depth maps into HHA images: disparity, height above ground, angle with gravity.",
     "report": "Make a self-contained page, or tables, from run folders.",
     "list": "List models, attacks, objectives, data sets and metrics.",
     "info": "Show parameters with defaults, paper, weights and licence of a name.",

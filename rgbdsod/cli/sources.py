@@ -49,7 +49,7 @@ def open_data(flags: Mapping[str, Any], screen: Screen) -> "Dataset":
         limit=flags.get("limit"),
         ids=split(flags.get("ids")),
         depth_invert=flags.get("depth_invert"),
-        depth_range=_range(flags.get("depth_range")),
+        depth_range=depth_range(flags.get("depth_range")),
         depth_unit=flags.get("depth_unit"),
         resize_depth=bool(flags.get("resize_depth")),
         intersect=bool(flags.get("intersect")),
@@ -124,7 +124,8 @@ def set_deterministic(wanted: bool) -> None:
         torch.use_deterministic_algorithms(True)
 
 
-def _range(text: str | None) -> tuple[float, float] | None:
+def depth_range(text: str | None) -> tuple[float, float] | None:
+    """The two numbers of `--depth-range`."""
     if text is None:
         return None
     try:

@@ -145,6 +145,11 @@ def test_windows_with_few_pixels_have_no_angle_and_nothing_random():
     assert found.gravity.tolist() == [0, 1, 0]  # nothing to estimate it from
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_wall_alone_leaves_gravity_where_it_was(method):
+    assert np.allclose(encode_hha(np.full(SIZE, 2.0), CAMERA, method=method).gravity, [0, 1, 0], atol=1e-6)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 9), (1, 30), (31, 33)])
 def test_any_size_works(size):
     camera = [[20, 0, size[1] / 2], [0, 20, size[0] / 2], [0, 0, 1]]
