@@ -10,6 +10,8 @@ from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.screen import Screen
 from rgbdsod.cli.sources import command_line, given, known_inputs
 from rgbdsod.errors import UsageError
+from rgbdsod.models.fusions import with_fusion
+from rgbdsod.models.table import MODELS
 from rgbdsod.run.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -19,16 +21,18 @@ if TYPE_CHECKING:
     from rgbdsod.run.training_folder import TrainingFolder
 
 _ADVERSARIAL = ("adversarial", "adversarial_eps", "adversarial_steps")
-_SETTINGS = ("model", "data", "val", "recipe", "iterations", "epochs", "lr", "batch", "seed", "init", "dtype",
-             "validate_every", "plugin", *_ADVERSARIAL)  # fmt: skip
-_PASSED = ("recipe", "iterations", "epochs", "lr", "batch", "seed", "init", "dtype", "device", "workers",
-           "validate_every", "tensorboard")  # fmt: skip
+_SETTINGS = ("model", "fusion", "encoder", "data", "val", "recipe", "iterations", "epochs", "lr", "batch", "seed",
+             "init", "dtype", "validate_every", "plugin", *_ADVERSARIAL)  # fmt: skip
+_PASSED = ("fusion", "encoder", "recipe", "iterations", "epochs", "lr", "batch", "seed", "init", "dtype", "device",
+           "workers", "validate_every", "tensorboard")  # fmt: skip
 _TRAIN = "Training"
 
 
 def command(
     context: Context,
     model: Annotated[str, Option(help="A name of `list models`.", rich_help_panel="What")] = "bbsnet",
+    fusion: options.Fusion = None,
+    encoder: options.Encoder = None,
     data: options.Data = "scenes:20000",
     val: Annotated[str, Option(help="Validation set; its S-measure selects.", rich_help_panel=_TRAIN)] = (
         "scenes:200@128x128#1"
@@ -102,7 +106,7 @@ def _resolve(flags: Mapping[str, Any], images: int) -> dict[str, Any]:
     Raises:
         UsageError: for names and values that do not fit, before anything is written.
     """
-    inputs = known_inputs(flags["model"])
+    inputs = _inputs(flags)
     if inputs is None:
         raise UsageError(f"--model {flags['model']}: train takes a name of `rgbdsod list models`")
 
@@ -111,6 +115,13 @@ def _resolve(flags: Mapping[str, Any], images: int) -> dict[str, Any]:
     checked = ("recipe", "lr", "batch", "iterations", "epochs", "dtype")
     recipe, _ = check_training(flags["model"], images, **{key: flags[key] for key in checked})
     return {**flags, "recipe": recipe.name, **_resolve_adversarial(flags, inputs)}
+
+
+def _inputs(flags: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The inputs of the network with the fusion that is asked for; None for a user's file."""
+    if known_inputs(flags["model"]) is None:
+        return None
+    return tuple(with_fusion(MODELS[flags["model"]], flags["fusion"]).inputs)
 
 
 def _resolve_adversarial(flags: Mapping[str, Any], inputs: tuple[str, ...]) -> dict[str, Any]:
@@ -142,7 +153,7 @@ def _adversarial(flags: Mapping[str, Any]) -> "AdversarialTraining | None":
     from rgbdsod.defenses import AdversarialTraining
     from rgbdsod.run.threats import attacked_inputs
 
-    attacked = attacked_inputs(flags["adversarial"], known_inputs(flags["model"]) or (), flags["model"])
+    attacked = attacked_inputs(flags["adversarial"], _inputs(flags) or (), flags["model"])
     budgets = {name: Budget(eps=flags["adversarial_eps"]) for name in attacked}
     return AdversarialTraining(threat=budgets, steps=flags["adversarial_steps"])
 
@@ -151,7 +162,7 @@ def _train(screen: Screen, flags: Mapping[str, Any], folder: "TrainingFolder", s
     from rgbdsod.run.threats import show_eps
     from rgbdsod.run.train import train as run_training
 
-    screen.header(f"model   {flags['model']}, recipe {flags['recipe']}")
+    screen.header(f"model   {_named(flags)}, recipe {flags['recipe']}")
     screen.header(f"data    {sets['data'].name}, {len(sets['data'])} images; validated on {sets['val'].name}")
     if flags["adversarial"] is not None:
         eps, steps = show_eps(flags["adversarial_eps"]), flags["adversarial_steps"]
@@ -166,6 +177,12 @@ def _train(screen: Screen, flags: Mapping[str, Any], folder: "TrainingFolder", s
             out=run.path, callback=lambda done, total, shown: advance(done, total, _shown(shown)),
         )  # fmt: skip
     _show(screen, result, flags)
+
+
+def _named(flags: Mapping[str, Any]) -> str:
+    """The flags that name the network, without the first's."""
+    chosen = (f" --{key} {flags[key]}" for key in ("fusion", "encoder") if flags[key] is not None)
+    return flags["model"] + "".join(chosen)
 
 
 def _shown(values: dict[str, float]) -> str:
@@ -207,4 +224,4 @@ def _show(screen: Screen, result: "TrainResult", flags: Mapping[str, Any]) -> No
         return
     measures = ", ".join(f"{key} {value:.3f}" for key, value in result.best.items() if key != "iteration")
     screen.result(f"best    iteration {result.best.get('iteration', 0):g}: {measures}")
-    screen.result(f"saved   {best}    use with: rgbdsod attack --model {flags['model']} --weights {best}")
+    screen.result(f"saved   {best}    use with: rgbdsod attack --model {_named(flags)} --weights {best}")

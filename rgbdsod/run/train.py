@@ -17,6 +17,8 @@ DTYPES = ("auto", "float32", "bfloat16")
 def train(
     model: str,
     *,
+    fusion: str | None = None,
+    encoder: str | None = None,
     data: str | Path | Dataset = "scenes:20000",
     val: str | Path | Dataset = "scenes:200#1",
     recipe: str | None = None,
@@ -43,6 +45,7 @@ def train(
 
     Args:
         model: a name of `list_models()`; its architecture is built anew unless `init` gives weights.
+        fusion: where the modalities meet, None: as published; encoder: another one; see `load_model`.
         data: training set; val: validation set, whose S-measure selects the best weights.
         recipe: a name in `RECIPES`: "small", or an architecture's published recipe. None: "small" for the small
             networks, the published one for a published network.
@@ -75,8 +78,15 @@ def train(
     if alignment is not None:
         alignment.check(len(train_set), plan.batch)
     how = augmentation or Augmentation()
-    network = _build(model, init, device, seed)
-    settings = {"model": model, "data": train_set.name, "iterations": total, "seed": seed}
+    network = _build(model, fusion, encoder, init, device, seed)
+    settings = {
+        "model": model,
+        "fusion": fusion,
+        "encoder": encoder,
+        "data": train_set.name,
+        "iterations": total,
+        "seed": seed,
+    }
     settings |= {**asdict(plan), **asdict(how), "adversarial": repr(adversarial)}
     settings |= {"alignment": asdict(alignment) if alignment else None, "modality_dropout": modality_dropout or None}
     run = Trainer(network, plan, total, Path(out), settings, dtype, adversarial, alignment, modality_dropout)
@@ -135,10 +145,12 @@ def _recipe(name: str, lr: float | None, batch: int | None) -> Recipe:
     return replace(plan, lr=plan.lr if lr is None else lr, batch=batch or plan.batch)
 
 
-def _build(name: str, init: str | Path | None, device: str, seed: int) -> SaliencyModel:
+def _build(
+    name: str, fusion: str | None, encoder: str | None, init: str | Path | None, device: str, seed: int
+) -> SaliencyModel:
     if init is not None:
-        return load_model(name, weights=init, device=device)
-    return build_model(name, seed=seed, device=device)
+        return load_model(name, weights=init, fusion=fusion, encoder=encoder, device=device)
+    return build_model(name, fusion=fusion, encoder=encoder, seed=seed, device=device)
 
 
 def _iterations(iterations: int | None, epochs: float | None, count: int, batch: int) -> int:
