@@ -146,6 +146,7 @@ def main(
     attacks: Annotated[str, typer.Option(help="names, separated by commas")] = ",".join(TIMED),
     peers: Annotated[str, typer.Option(help="names, separated by commas")] = ",".join(CONTESTANTS),
     eps: Annotated[float | None, typer.Option(help="radius of the linf attacks in levels of 255; default 8")] = None,
+    steps: Annotated[int | None, typer.Option(help="of every attack, for its peers too")] = None,
     rounds: Annotated[int, typer.Option(help="how often each is timed, after a round to warm up")] = 3,
     batch: int = 16,
     size: Annotated[int, typer.Option(help="side of images that are not CIFAR-10's")] = 64,
@@ -167,6 +168,7 @@ def main(
     rows = []
     for name in attacks.split(","):
         case = CASES[name] if eps is None else CASES[name].within(eps / 255)
+        case = case if steps is None else case.lasting(steps)
         found = compare(task, case, who, rounds, patience, now)
         for row in found if with_memory else ():
             if row.ratio and (measured := memory(arguments, case, row.contestant.split()[0], threads)):

@@ -38,6 +38,10 @@ class Case:
         """The case with another radius, where it has one, its step in proportion."""
         return self if self.eps is None else replace(self, eps=eps, step_size=self.step_size * eps / self.eps)
 
+    def lasting(self, steps: int) -> Self:
+        """The case with another number of steps, its floor in proportion."""
+        return replace(self, steps=steps, unit=None if self.unit is None else round(self.unit * steps / self.steps))
+
 
 CW_CONSTANT = 1.0
 """The weight of the margin in C&W and ZOO, without a search for it: one round is the same work for all peers."""

@@ -11,7 +11,7 @@ from contest.cases import Case
 from contest.contestants import contestant
 from contest.tasks import bare, open_task
 
-_STATUS = Path("/proc/self/status")
+_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Memory:
     """In MiB.
 
     Args:
-        peak: of the whole process, with all that it imported.
+        peak: of the whole process during the attack, with all that it imported.
         extra: by how much that is above the peak of one bare step.
     """
 
@@ -45,16 +45,23 @@ def memory(task: tuple[object, ...], case: Case, name: str, threads: int) -> Mem
 def _measure(arguments: tuple[object, ...], case: Case, name: str, threads: int) -> Memory | None:
     torch.set_num_threads(threads)
     who, task = contestant(name), open_task(*arguments)
+    _forget_peak()
     bare(task, case, 1)
-    before = _peak()
+    floor = _peak()
+    _forget_peak()
     try:
         who.run(task, case)
     except Exception:  # the timed run tells the error
         return None
-    return Memory(_peak(), _peak() - before)
+    return Memory(_peak(), max(0.0, _peak() - floor))
 
 
 def _peak() -> float:
     """The peak of this process alone; `ru_maxrss` would start from that of the process it was started by."""
     found = re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text())
     return int(found[1]) / 1024 if found else float("nan")
+
+
+def _forget_peak() -> None:
+    """Measure from here on: reading weights and images may have taken more than the attack will."""
+    _RESET.write_text("5")
