@@ -1,7 +1,21 @@
+from .alignment_settings import AlignmentSettings as AlignmentSettings
 from .attack_settings import AttackPlan as AttackPlan
 from .attack_settings import AttackSettings as AttackSettings
 from .execute import Target as Target
+from .mismatch import Mismatched as Mismatched
+from .pair_filter import PairFilter as PairFilter
+from .pair_filter import score_pairs as score_pairs
 from .results import AttackResult as AttackResult
 from .results import EvalResult as EvalResult
 
-__all__ = ["AttackPlan", "AttackResult", "AttackSettings", "EvalResult", "Target"]
+__all__ = [
+    "AlignmentSettings",
+    "AttackPlan",
+    "AttackResult",
+    "AttackSettings",
+    "EvalResult",
+    "Mismatched",
+    "PairFilter",
+    "Target",
+    "score_pairs",
+]

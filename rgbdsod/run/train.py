@@ -8,6 +8,7 @@ from rgbdsod.defenses import AdversarialTraining
 from rgbdsod.errors import UsageError
 from rgbdsod.models import MODELS, SaliencyModel, build_model, load_model, training_loss
 from rgbdsod.run.alignment_settings import AlignmentSettings
+from rgbdsod.run.pair_filter import PairFilter
 from rgbdsod.run.recipes import RECIPES, Recipe
 from rgbdsod.run.trainer import TrainCallback, Trainer, TrainResult
 
@@ -38,6 +39,7 @@ def train(
     adversarial: AdversarialTraining | None = None,
     alignment: AlignmentSettings | None = None,
     modality_dropout: float = 0.0,
+    pair_filter: PairFilter | None = None,
     tensorboard: bool = False,
     callback: TrainCallback | None = None,
 ) -> TrainResult:
@@ -60,6 +62,7 @@ def train(
         augmentation: what may be done to training samples; adversarial: how they are moved against the network.
         alignment: losses that are added to that of saliency, on features of the network's two encoders.
         modality_dropout: share of the training images that lose one input, replaced by its mean, in a step.
+        pair_filter: an earlier training that says which pairs to learn from.
         tensorboard: write the log for TensorBoard too.
         callback: called after each iteration.
 
@@ -75,6 +78,7 @@ def train(
     )
     if not 0 <= modality_dropout <= 1:
         raise UsageError(f"--modality-dropout {modality_dropout:g}: a share of the images, from 0 to 1")
+    train_set, pair_weights = pair_filter(train_set, device) if pair_filter else (train_set, None)
     if alignment is not None:
         alignment.check(len(train_set), plan.batch)
     how = augmentation or Augmentation()
@@ -89,7 +93,10 @@ def train(
     }
     settings |= {**asdict(plan), **asdict(how), "adversarial": repr(adversarial)}
     settings |= {"alignment": asdict(alignment) if alignment else None, "modality_dropout": modality_dropout or None}
-    run = Trainer(network, plan, total, Path(out), settings, dtype, adversarial, alignment, modality_dropout)
+    settings |= {"pair_filter": asdict(pair_filter) | {"kept": len(train_set)} if pair_filter else None}
+    run = Trainer(
+        network, plan, total, Path(out), settings, dtype, adversarial, alignment, modality_dropout, pair_weights
+    )
     run.start(resume, tensorboard)
     run.loop(train_set, val_set, how, workers, validate_every, callback)
     return run.result()

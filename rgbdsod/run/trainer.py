@@ -57,6 +57,7 @@ class Trainer:
         adversarial: how inputs are moved before each step, None: not at all.
         alignment: the losses that are added to that of saliency, None: none.
         modality_dropout: share of the images that lose one input in a step.
+        pair_weights: how much each image of the training set counts, (N,), None: equally.
     """
 
     def __init__(
@@ -70,12 +71,14 @@ class Trainer:
         adversarial: AdversarialTraining | None,
         alignment: AlignmentSettings | None = None,
         modality_dropout: float = 0.0,
+        pair_weights: Tensor | None = None,
     ) -> None:
         self.model, self.recipe, self.total, self.folder = model, recipe, total, folder
         self.seed: int = settings["seed"]
         self.device = next(model.parameters()).device
         self.autocast = dtype == "bfloat16" or (dtype == "auto" and self.device.type == "cuda")
         self.adversarial, self.modality_dropout = adversarial, modality_dropout
+        self.pair_weights = None if pair_weights is None else pair_weights.to(self.device)
         self.alignment = Alignment(model, alignment, seed=self.seed, total=total) if alignment else None
         self.parameters = [*model.parameters(), *(self.alignment.parameters() if self.alignment else ())]
         self.optimizer = build_optimizer(recipe, self.parameters, recipe.lr)
@@ -158,8 +161,10 @@ class Trainer:
             inputs = dropped(inputs, self.model.inputs, self.modality_dropout, **self._place)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             outputs = self.model.outputs(inputs)
-        loss = self.loss({name: value.float() for name, value in outputs.items()}, batch["mask"]).mean()
-        loss, seen = self._aligned(loss, batch)
+        losses = self.loss({name: value.float() for name, value in outputs.items()}, batch["mask"])
+        if self.pair_weights is not None:
+            losses = losses * self.pair_weights[batch["index"]]
+        loss, seen = self._aligned(losses.mean(), batch)
         self._update(loss)
         return loss.detach(), seen
 
