@@ -22,13 +22,13 @@ def check_depth(depth: ArrayLike, valid: ArrayLike | None) -> tuple[Floats, Flag
     measured = np.ones(metres.shape, bool) if valid is None else np.asarray(valid, bool)
     if measured.shape != metres.shape:
         raise UsageError(f"valid has shape {measured.shape} but depth {metres.shape}; give both the same height, width")
-    if not np.isfinite(metres).all():
-        bad = int(metres.size - np.isfinite(metres).sum())
+    bad = int(metres.size - np.isfinite(metres).sum())
+    if bad:
         raise UsageError(f"depth has {bad} values that are not finite; write 0 there and pass valid=depth > 0")
     if metres.min() < 0:
         raise UsageError(f"depth goes down to {metres.min():g} m; distances are positive, and 0 where missing")
-    if (metres[measured] == 0).any():
-        zeros = int((metres[measured] == 0).sum())
+    zeros = int(((metres == 0) & measured).sum())
+    if zeros:
         raise UsageError(f"depth is 0 at {zeros} pixels that count as measured; fill them, or pass valid=depth > 0")
     if metres.max() > _FARTHEST:
         raise UsageError(

@@ -154,12 +154,11 @@ def sample_hha(sample: Sample, scale: DepthScale, *, missing: Missing = "referen
 
 def _levels(metres: Floats, geometry: Geometry) -> NDArray[np.uint8]:
     """Disparity (310 at 1 m, and no more nearer than that), height in centimetres and angle in degrees, as levels."""
-    image = np.empty((*metres.shape, 3))
-    np.divide(31000, np.maximum(100 * metres, 100), out=image[..., 0])
-    image[..., 1] = geometry.height
-    np.add(geometry.angle, 38, out=image[..., 2])
-    np.clip(np.rint(image, out=image), 0, 255, out=image)
-    return image.astype(np.uint8)
+    disparity = 31000 / np.maximum(100 * metres, 100)
+    image = np.empty((*metres.shape, 3), np.uint8)
+    for channel, values in enumerate((disparity, geometry.height, geometry.angle + 38)):
+        image[..., channel] = np.clip(np.rint(values, out=disparity), 0, 255, out=disparity)
+    return image
 
 
 def _replaced(image: NDArray[np.uint8], known: Flags, missing: Missing) -> NDArray[np.uint8]:

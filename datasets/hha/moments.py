@@ -26,7 +26,7 @@ def first_moments(values: Tensor, radius: int, every: int = 1) -> tuple[Tensor, 
         Three maps (B,H/every,W/every).
     """
     if values.requires_grad and torch.is_grad_enabled():
-        full: tuple[Tensor, Tensor, Tensor] = _FirstMoments.apply(values, radius)  # type: ignore[no-untyped-call]
+        full: tuple[Tensor, Tensor, Tensor] = _FirstMoments.apply(values, radius)
         return full[0][:, ::every, ::every], full[1][:, ::every, ::every], full[2][:, ::every, ::every]
     return _first(values, radius, every)
 

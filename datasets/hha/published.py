@@ -83,5 +83,4 @@ def find_gravity(normal: Floats) -> Floats:
 def _windows(values: Floats, radius: int) -> Floats:
     """Sums over square windows that are cut at the border: direct, since running sums leave residue in empty ones."""
     ones = np.ones(2 * radius + 1)
-    sums: Floats = cv2.sepFilter2D(values, -1, ones, ones, borderType=cv2.BORDER_CONSTANT)
-    return sums
+    return np.asarray(cv2.sepFilter2D(values, -1, ones, ones, borderType=cv2.BORDER_CONSTANT), np.float64)
