@@ -73,8 +73,8 @@ def encode_hha(
         >>> import numpy as np
         >>> from rgbdsod.datasets import encode_hha
         >>> camera = [[80, 0, 50], [0, 80, 40], [0, 0, 1]]
-        >>> encode_hha(np.full((80, 100), 2.0), camera).image[40, 50].tolist()  # a wall at 2 m, 1.3 m above the floor
-        [155, 130, 128]
+        >>> encode_hha(np.full((80, 100), 1.5), camera).image[39, 49].tolist()  # a wall; the floor is below
+        [207, 130, 128]
     """
     if missing not in MISSING:
         raise UsageError(f'missing is "{missing}"; expected {", ".join(MISSING)}')

@@ -70,9 +70,9 @@ class HHAEncoder(nn.Module):
         >>> import torch
         >>> from rgbdsod.datasets import HHAEncoder
         >>> camera = [[80, 0, 50], [0, 80, 40], [0, 0, 1]]
-        >>> wall = torch.full((1, 1, 80, 100), 2.0)
-        >>> (HHAEncoder(camera)(wall)[0, :, 40, 50] * 255).round().tolist()
-        [155.0, 130.0, 128.0]
+        >>> wall = torch.full((1, 1, 80, 100), 1.5)
+        >>> (HHAEncoder(camera)(wall)[0, :, 39, 49] * 255).round().tolist()
+        [207.0, 130.0, 128.0]
     """
 
     def __init__(

@@ -44,6 +44,19 @@ class DepthScale:
             return (self.far - metres) / (self.far - self.near)
         return (1 / metres - 1 / self.far) / (1 / self.near - 1 / self.far)
 
+    def share(self, metres: float) -> float:
+        """A radius in metres as a radius in units of depth in [0, 1].
+
+        Raises:
+            UsageError: the scale is not linear, so that the same step of depth is another distance near and far.
+        """
+        if self.kind != "linear":
+            raise UsageError(
+                "a radius in metres needs a linear scale, since a step of disparity is longer far away; "
+                'use DepthScale(near, far, "linear")'
+            )
+        return metres / (self.far - self.near)
+
     @property
     def words(self) -> str:
         """The scale as a phrase for records."""

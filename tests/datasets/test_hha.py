@@ -173,6 +173,11 @@ def test_pseudo_hha_is_repeatable_and_says_what_it_is():
     assert not np.array_equal(pseudo_hha(sample.depth, estimate_gravity=True).gravity, one.gravity)
 
 
+def test_a_radius_in_metres_is_a_share_of_the_range():
+    scale = DepthScale(1, 5, "linear")
+    assert scale.metres(0.5 - scale.share(0.1)) - scale.metres(0.5) == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize("kind", ["disparity", "linear"])
 def test_scales_go_both_ways(kind):
     scale, depth = DepthScale(0.5, 8, kind), np.linspace(0, 1, 11)

@@ -91,6 +91,8 @@ def test_relative_depth_is_in_the_unit_range():
 def test_scales_run_from_near_to_far(numbers):
     with pytest.raises(UsageError, match="0 < near < far"):
         DepthScale(*numbers)
+    with pytest.raises(UsageError, match="needs a linear scale"):
+        DepthScale().share(0.1)
     with pytest.raises(UsageError, match='expected "disparity" or "linear"'):
         DepthScale(1, 2, "log")
 
