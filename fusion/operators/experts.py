@@ -50,7 +50,8 @@ class _SharedAttention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         normal = self.norm(tokens)
-        return tokens + self.attention(normal, normal, normal, need_weights=False)[0]
+        found: Tensor = self.attention(normal, normal, normal, need_weights=False)[0]
+        return tokens + found
 
 
 class _FeedForward(nn.Module):
@@ -63,4 +64,5 @@ class _FeedForward(nn.Module):
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return tokens + self.layers(tokens)
+        found: Tensor = self.layers(tokens)
+        return tokens + found

@@ -13,7 +13,7 @@ def to_tokens(x: Tensor) -> Tensor:
 
 def to_map(tokens: Tensor, like: Tensor) -> Tensor:
     """(B,HW,C) as (B,C,H,W) with the height and width of `like`."""
-    return tokens.transpose(1, 2).unflatten(2, like.shape[-2:])
+    return tokens.transpose(1, 2).reshape(len(tokens), -1, *like.shape[-2:])
 
 
 def positions(like: Tensor, width: int) -> Tensor:

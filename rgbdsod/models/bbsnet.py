@@ -13,8 +13,8 @@ from torchvision.models import resnet50
 from rgbdsod.fusion.depth_enhancement import ChannelGate, SpatialGate
 from rgbdsod.fusion.extra_channels import widen
 from rgbdsod.models.bbsnet_decoders import CascadedDecoders
-from rgbdsod.models.encoders import StagedEncoder, Stages, check_multiple
-from rgbdsod.models.stages import Fusion, check_fusion, fused_stages
+from rgbdsod.models.encoders import Beginning, StagedEncoder, Stages, check_multiple
+from rgbdsod.models.stages import Fusion, check_fusion, fused_stages, no_streams
 
 LEVELS = ("0", "1", "2", "3_1", "4_1")
 """The published names of the five places where depth joins RGB: the stem and four stages."""
@@ -71,7 +71,8 @@ class BBSNet(CascadedDecoders):
         if not self.fused:
             return [x]
         if name == "rgb":
-            return self.resnet(x, self.fused[0] + 1)
+            rgb: list[Tensor] = self.resnet(x, self.fused[0] + 1)
+            return rgb
         features = self.resnet_depth(x)
         return [self._gated(LEVELS[index], features[index]) for index in self.fused]
 
@@ -91,6 +92,17 @@ class BBSNet(CascadedDecoders):
     def forward(self, rgb: Tensor, depth: Tensor) -> dict[str, Tensor]:
         """Logits "initial" and "final", each (B,1,H,W), of normalised RGB (B,3,H,W) and depth (B,1,H,W)."""
         return self.fuse({"rgb": self.encode("rgb", rgb), "depth": self.encode("depth", depth)})
+
+    def streams(self) -> dict[str, nn.Module]:
+        """The encoders as far as each is run on its input alone, or could be: what alignment losses compare.
+
+        Raises:
+            UsageError: early fusion has one encoder.
+        """
+        if not self.fused:
+            raise no_streams("BBS-Net with early fusion")
+        count = self.fused[-1] + 1
+        return {"rgb": Beginning(self.resnet, count), "depth": Beginning(self.resnet_depth, count)}
 
     def _gated(self, level: str, feature: Tensor) -> Tensor:
         """The depth feature of one level after its channel and its spatial gate."""

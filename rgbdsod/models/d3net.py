@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rgbdsod.models.d3net_streams import FusedStream, Stream
 from rgbdsod.models.depurator import THRESHOLD, depurate
-from rgbdsod.models.encoders import StagedEncoder, Stages
+from rgbdsod.models.encoders import Beginning, StagedEncoder, Stages
 from rgbdsod.models.stages import Fusion, check_fusion, fused_stages
 
 STEEPNESS = 100.0
@@ -83,6 +83,19 @@ class D3Net(nn.Module):
     def forward(self, rgb: Tensor, depth: Tensor) -> dict[str, Tensor]:
         """The outputs of `fuse` for normalised RGB (B,3,H,W) and depth in [0, 1] (B,1,H,W)."""
         return self.fuse({"rgb": self.encode("rgb", rgb), "depth": self.encode("depth", depth)})
+
+    def streams(self) -> dict[str, nn.Module]:
+        """The encoders that run on one input alone: what alignment losses compare.
+
+        RgbdNet's own two where it has them; else those of RgbNet and DepthNet, which are trained beside it.
+        """
+        if isinstance(self.rgbdnet, FusedStream):
+            count = self.rgbdnet.fused[-1] + 1
+            return {
+                "rgb": Beginning(self.rgbdnet.main_stream.backbone, count),
+                "depth": Beginning(self.rgbdnet.depth_backbone, count),
+            }
+        return {"rgb": self.rgbnet.main_stream.backbone, "depth": self.depthnet.main_stream.backbone}
 
     def predict_maps(self, outputs: Mapping[str, Tensor], size: tuple[int, int]) -> Tensor:
         """The 8-bit maps of the published rule.

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import timm
 from torch import Tensor, nn
@@ -84,6 +84,36 @@ class StagedEncoder(Stages):
         if stem_pool:
             strides[0] = strides[1]
         super().__init__(stages, [info["num_chs"] for info in model.feature_info], strides)
+
+
+class Steps(Protocol):
+    """A network that can be run stage by stage."""
+
+    def step(self, index: int, x: Tensor) -> Tensor:
+        """The result of stage `index` for the result of the stage before it (the image, for stage 0)."""
+        ...
+
+
+class Beginning(nn.Module):
+    """The first stages of a network, whose weights it shares.
+
+    Args:
+        network: a module that can be run stage by stage.
+        count: how many stages.
+    """
+
+    def __init__(self, network: Steps, count: int) -> None:
+        super().__init__()
+        self.network = network
+        self.count = count
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """The results of these stages."""
+        features = []
+        for index in range(self.count):
+            x = self.network.step(index, x)
+            features.append(x)
+        return features
 
 
 def check_multiple(network: str, x: Tensor, multiple: int) -> None:

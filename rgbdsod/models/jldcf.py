@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rgbdsod.fusion.cross_modal import cross_modal
 from rgbdsod.fusion.extra_channels import widen
-from rgbdsod.models.encoders import StagedEncoder, check_multiple
+from rgbdsod.models.encoders import Beginning, StagedEncoder, check_multiple
 from rgbdsod.models.jldcf_blocks import (
     PAPER_COMPRESSION,
     Compression,
@@ -23,7 +23,7 @@ from rgbdsod.models.jldcf_blocks import (
     enlarge,
 )
 from rgbdsod.models.siamese_backbones import Backbone, SiameseDenseNet161, SiameseResNet, SiameseVGG16
-from rgbdsod.models.stages import MIDDLE, Fusion, check_fusion
+from rgbdsod.models.stages import MIDDLE, Fusion, check_fusion, no_streams
 
 
 class JLDCF(nn.Module):
@@ -61,7 +61,7 @@ class JLDCF(nn.Module):
         self.JLModule = JointLearning(backbone, compressions, width, full_width, norm)
         self.middle = self.JLModule.strides.index(MIDDLE)
         if fusion == "early":
-            widen(self.JLModule.backbone, 1)
+            widen(cast(nn.Module, self.JLModule.backbone), 1)
             if self.JLModule.has_full_level:
                 widen(self.JLModule.vgg_conv1, 1)
         self.FA = nn.ModuleList(FeatureAggregation(width, norm) for _ in range(5))
@@ -127,6 +127,19 @@ class JLDCF(nn.Module):
         full = [self.JLModule.vgg_conv1(rgb)] if self.JLModule.has_full_level else []
         before = self.JLModule.compress([*full, *(of_rgb for of_rgb, _ in taps[:-1])])
         return {"rgb": {"levels": before, "middle": taps[-1][0]}, "depth": {"levels": [], "middle": taps[-1][1]}}
+
+    def streams(self) -> dict[str, nn.Module]:
+        """The shared backbone as far as it is run on each input alone: what alignment losses compare.
+
+        Raises:
+            UsageError: early fusion has one stream.
+        """
+        if self.fusion == "early":
+            raise no_streams("JL-DCF with early fusion")
+        beside = int(self.JLModule.has_full_level)
+        count = len(self.JLModule.backbone.widths) if self.fusion == "multistage" else self.middle + 1 - beside
+        shared = Beginning(self.JLModule.backbone, count)
+        return {"rgb": shared, "depth": shared}
 
     def _scored(self, levels: list[Tensor]) -> dict[str, Any]:
         """Compressed maps with the coarse logits that the last one gives."""

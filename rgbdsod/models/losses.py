@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -62,7 +63,8 @@ def jldcf_loss(outputs: Mapping[str, Tensor], mask: Tensor) -> Tensor:
         Fu et al., JL-DCF (CVPR 2020), equation 4.
     """
     coarse_mask = F.interpolate(mask, size=outputs["coarse"].shape[-2:], mode="bilinear", align_corners=True)
-    coarse = sum(_cross_entropy(logits, coarse_mask) for logits in outputs["coarse"].split(len(mask)))
+    streams = outputs["coarse"].reshape(-1, len(mask), *outputs["coarse"].shape[1:])
+    coarse = torch.stack([_cross_entropy(logits, coarse_mask) for logits in streams]).sum(dim=0)
     return _cross_entropy(outputs["final"], mask) + coarse
 
 

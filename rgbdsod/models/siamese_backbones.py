@@ -31,6 +31,14 @@ class Backbone(Protocol):
         ...
 
 
+def _side_outputs(backbone: Backbone, x: Tensor) -> list[Tensor]:
+    found = []
+    for index in range(len(backbone.widths)):
+        x = backbone.step(index, x)
+        found.append(x)
+    return found
+
+
 def _dilate(conv: nn.Conv2d) -> None:
     """Let a 3x3 convolution see as far as it would after one more halving of the size."""
     conv.stride, conv.dilation, conv.padding = (1, 1), (2, 2), (2, 2)
@@ -64,6 +72,10 @@ class SiameseResNet(ResNet):  # type: ignore[misc]
             x = getattr(self, f"layer{index}")(self.maxpool(x) if index == 1 else x)
         return x
 
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """All side outputs of normalised images (B,3,H,W)."""
+        return _side_outputs(self, x)
+
 
 class SiameseVGG16(nn.Module):
     """The convolutions of VGG-16; the last pool keeps the size. Its first tap has full resolution."""
@@ -83,6 +95,10 @@ class SiameseVGG16(nn.Module):
         for layer in self.layers[first : self.taps[index] + 1]:
             x = layer(x)
         return x
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """All side outputs of normalised images (B,3,H,W)."""
+        return _side_outputs(self, x)
 
 
 class SiameseDenseNet161(DenseNet):  # type: ignore[misc]
@@ -108,3 +124,7 @@ class SiameseDenseNet161(DenseNet):  # type: ignore[misc]
         for name in names[first : names.index(self.taps[index]) + 1]:
             x = getattr(self.features, name)(x)
         return x
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """All side outputs of normalised images (B,3,H,W)."""
+        return _side_outputs(self, x)

@@ -22,6 +22,14 @@ def check_fusion(network: str, fusion: str) -> None:
         raise UsageError(f'{network} has fusion {", ".join(get_args(Fusion))}; got "{fusion}"')
 
 
+def no_streams(network: str) -> UsageError:
+    """What an early-fusion network answers when asked for its two encoders."""
+    return UsageError(
+        f"{network} has no separate encoders of RGB and depth, which alignment losses compare; "
+        "choose a fusion with two streams, or leave these losses out"
+    )
+
+
 def fused_stages(fusion: Fusion, strides: tuple[int, ...]) -> tuple[int, ...]:
     """Indices of the stages at which two encoders meet.
 

@@ -16,6 +16,7 @@ from rgbdsod.fusion.extra_channels import InitExtra
 from rgbdsod.fusion.operators import fusion_operator
 from rgbdsod.fusion.spec import FusionSpec
 from rgbdsod.models.encoders import check_multiple
+from rgbdsod.models.stages import no_streams
 from rgbdsod.models.unet_encoder import UnetEncoder
 
 MULTIPLE = 32
@@ -41,6 +42,14 @@ class Unet(nn.Module):
     def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
         """The outputs of `fuse` for the normalised inputs, in the order of `inputs`."""
         return self.fuse({name: self.encode(name, x) for name, x in zip(self.inputs, inputs, strict=True)})
+
+    def streams(self) -> dict[str, nn.Module]:
+        """The encoders, each run on its input alone: what alignment losses compare.
+
+        Raises:
+            UsageError: the design has no two encoders.
+        """
+        raise no_streams(f"the U-Net of fusion levels {self.spec.levels}")
 
     def channels(self, name: str) -> int:
         """Channels of an input as the first convolution reads it."""
@@ -138,6 +147,10 @@ class TwoMaps(Unet):
         maps = network.encoder(self.as_read(name, x))
         logits: Tensor = network.decoder(maps)
         return logits
+
+    def streams(self) -> dict[str, nn.Module]:
+        """The encoders of both networks: what alignment losses compare."""
+        return dict(zip(self.inputs, (self.rgb.encoder, (self.depth or self.rgb).encoder), strict=True))
 
     def fuse(self, features: Mapping[str, Any]) -> dict[str, Tensor]:
         """Logits "final", and those of each network by the name of its input, all (B,1,H,W)."""

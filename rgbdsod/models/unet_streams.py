@@ -101,6 +101,10 @@ class TwoStreams(Unet):
             features[name] = maps
         return self.fuse(features)
 
+    def streams(self) -> dict[str, nn.Module]:
+        """Both encoders: what alignment losses compare."""
+        return dict(zip(self.inputs, (self.encoder, self.depth_encoder or self.encoder), strict=True))
+
     def _beside(self, rgb: list[Tensor], depth: list[Tensor]) -> list[Tensor]:
         """What the decoder reads where the encoders stay separate."""
         maps = [(r + d) / 2 for r, d in zip(rgb, depth, strict=True)] if self.spec.symmetric else list(rgb)
