@@ -31,10 +31,7 @@ def filter_weights(scores: Tensor, *, mode: FilterMode = "drop", share: float | 
     Source:
         Li et al., BLIP, arXiv 2201.12086, section 3.3 (the filter of CapFilt), with depth in the place of captions.
     """
-    if mode not in get_args(FilterMode):
-        raise UsageError(f'filter "{mode}": expected {" or ".join(get_args(FilterMode))}')
-    if share is not None and (mode != "drop" or not 0 <= share < 1):
-        raise UsageError(f"a share of {share:g}: from 0 to below 1, and only with drop")
+    check_filter(mode, share)
     scores = scores.double()
     if mode == "weight":
         weights = scores.clamp(min=WORST)
@@ -47,6 +44,18 @@ def filter_weights(scores: Tensor, *, mode: FilterMode = "drop", share: float | 
     if not kept.any():
         raise UsageError("the matching head calls every pair foreign; train it longer, or give a share to drop")
     return kept.float()
+
+
+def check_filter(mode: str, share: float | None) -> None:
+    """Refuse settings of a filter.
+
+    Raises:
+        UsageError: another mode, or a share out of range.
+    """
+    if mode not in get_args(FilterMode):
+        raise UsageError(f'filter "{mode}": expected {" or ".join(get_args(FilterMode))}')
+    if share is not None and (mode != "drop" or not 0 <= share < 1):
+        raise UsageError(f"a share of {share:g}: from 0 to below 1, and only with drop")
 
 
 def filter_quality(scores: Tensor, foreign: Tensor) -> dict[str, float]:

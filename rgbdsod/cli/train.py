@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Context, Option
 
-from rgbdsod.cli import options
+from rgbdsod.cli import alignment, options
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.screen import Screen
 from rgbdsod.cli.sources import command_line, given, known_inputs
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ADVERSARIAL = ("adversarial", "adversarial_eps", "adversarial_steps")
 _SETTINGS = ("model", "fusion", "encoder", "data", "val", "recipe", "iterations", "epochs", "lr", "batch", "seed",
-             "init", "dtype", "validate_every", "plugin", *_ADVERSARIAL)  # fmt: skip
+             "init", "dtype", "validate_every", "plugin", *_ADVERSARIAL, *alignment.FLAGS)  # fmt: skip
 _PASSED = ("fusion", "encoder", "recipe", "iterations", "epochs", "lr", "batch", "seed", "init", "dtype", "device",
            "workers", "validate_every", "tensorboard")  # fmt: skip
 _TRAIN = "Training"
@@ -50,6 +50,20 @@ def command(
     ] = None,
     adversarial_eps: Annotated[str | None, Option(help="Its radius; default: 8/255.", rich_help_panel=_TRAIN)] = None,
     adversarial_steps: Annotated[int | None, Option(help="Its steps; default: 5.", rich_help_panel=_TRAIN)] = None,
+    itc: alignment.Itc = None,
+    itc_dense: alignment.ItcDense = None,
+    itc_pool: alignment.ItcPool = None,
+    itm: alignment.Itm = None,
+    masked: alignment.Masked = None,
+    manipulation: alignment.Manipulation = None,
+    manipulation_shared: alignment.ManipulationShared = False,
+    queue: alignment.Queue = None,
+    momentum: alignment.Momentum = None,
+    distill: alignment.Distill = None,
+    modality_dropout: alignment.ModalityDropout = None,
+    filter: alignment.Filter = None,  # noqa: A002  (the flag's name)
+    filter_mode: alignment.FilterMode = None,
+    filter_share: alignment.FilterShare = None,
     validate_every: Annotated[int, Option(help="Iterations between validations.", rich_help_panel=_TRAIN)] = 500,
     workers: Annotated[int, Option(help="Processes that read images.", rich_help_panel=_TRAIN)] = 1,
     tensorboard: Annotated[
@@ -89,6 +103,8 @@ def run_train(flags: Mapping[str, Any]) -> None:
 
     sets = {"data": load_dataset(flags["data"]), "val": load_dataset(flags["val"])}
     flags = _resolve(flags, len(sets["data"]))
+    for text in _checked(flags, len(sets["data"])):
+        screen.warn(text)
     folder = TrainingFolder(given(flags, _SETTINGS), flags["model"], sets["data"], flags["out"], flags["name"])
     if flags["dry_run"]:
         _plan(screen, folder, {key: len(images) for key, images in sets.items()})
@@ -115,6 +131,14 @@ def _resolve(flags: Mapping[str, Any], images: int) -> dict[str, Any]:
     checked = ("recipe", "lr", "batch", "iterations", "epochs", "dtype")
     recipe, _ = check_training(flags["model"], images, **{key: flags[key] for key in checked})
     return {**flags, "recipe": recipe.name, **_resolve_adversarial(flags, inputs)}
+
+
+def _checked(flags: Mapping[str, Any], images: int) -> list[str]:
+    """Check the flags of alignment against the training set; what a user should know."""
+    from rgbdsod.run.recipes import RECIPES
+
+    settings = alignment.alignment_settings(flags)
+    return settings.check(images, flags["batch"] or RECIPES[flags["recipe"]].batch) if settings else []
 
 
 def _inputs(flags: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -167,6 +191,9 @@ def _train(screen: Screen, flags: Mapping[str, Any], folder: "TrainingFolder", s
     if flags["adversarial"] is not None:
         eps, steps = show_eps(flags["adversarial_eps"]), flags["adversarial_steps"]
         screen.header(f"attack  {flags['adversarial']} {eps}, {steps} steps before each step of the training")
+    settings = alignment.alignment_settings(flags)
+    if settings is not None:
+        screen.header("losses  saliency + " + " + ".join(f"{w:g} {name}" for name, w in settings.weights.items()))
     passed: dict[str, Any] = {key: flags[key] for key in _PASSED}
     with (
         folder.opened(restart=flags["restart"], arguments=command_line()) as run,
@@ -174,7 +201,9 @@ def _train(screen: Screen, flags: Mapping[str, Any], folder: "TrainingFolder", s
     ):
         result = run_training(
             flags["model"], data=sets["data"], val=sets["val"], **passed, adversarial=_adversarial(flags),
-            out=run.path, callback=lambda done, total, shown: advance(done, total, _shown(shown)),
+            alignment=settings, modality_dropout=flags["modality_dropout"] or 0.0, out=run.path,
+            pair_filter=alignment.pair_filter(flags),
+            callback=lambda done, total, shown: advance(done, total, _shown(shown)),
         )  # fmt: skip
     _show(screen, result, flags)
 
@@ -182,7 +211,7 @@ def _train(screen: Screen, flags: Mapping[str, Any], folder: "TrainingFolder", s
 def _named(flags: Mapping[str, Any]) -> str:
     """The flags that name the network, without the first's."""
     chosen = (f" --{key} {flags[key]}" for key in ("fusion", "encoder") if flags[key] is not None)
-    return flags["model"] + "".join(chosen)
+    return str(flags["model"]) + "".join(chosen)
 
 
 def _shown(values: dict[str, float]) -> str:

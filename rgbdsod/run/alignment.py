@@ -20,7 +20,7 @@ from rgbdsod.fusion import (
 )
 from rgbdsod.models import SaliencyModel
 from rgbdsod.run.alignment_settings import LOSSES, AlignmentSettings
-from rgbdsod.run.streams import NAMES, streams_of, unrecorded, widths_of
+from rgbdsod.run.streams import NAMES, OwnStatistics, streams_of, unrecorded, widths_of
 from rgbdsod.run.twins import twins
 
 WARM_UP = 0.1
@@ -52,6 +52,7 @@ class Alignment:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.parts = _parts(model, settings, channels, stride)
+        self.statistics = self.parts["statistics"] = OwnStatistics(self.streams)
         if settings.queue:
             both = nn.ModuleDict({"streams": self.streams, "itc": self.parts["itc"]})
             self.parts["slow"] = MomentumCopy(both, settings.momentum)
@@ -64,7 +65,8 @@ class Alignment:
 
     def features(self, name: str, x: Tensor) -> Tensor:
         """Features (B,C,h,w) of one input (B,c,H,W) in [0, 1], from its own encoder alone."""
-        feature: Tensor = self.streams(name, self.model.prepare(name, x))
+        with self.statistics.used():
+            feature: Tensor = self.streams(name, self.model.prepare(name, x))
         return feature
 
     def __call__(self, batch: dict[str, Tensor], iteration: int) -> Found:
@@ -76,12 +78,10 @@ class Alignment:
         """
         step = _Step(self, batch, iteration)
         total, seen = torch.zeros((), device=self.model.device), {}
-        with unrecorded(self.streams):
-            step.encode()
-            for name, weight in self.settings.weights.items():
-                loss, inside = step.losses[name]()
-                total = total + weight * loss
-                seen |= {name: loss.detach()} | {f"{name}_{key}": value for key, value in inside.items()}
+        for name, weight in self.settings.weights.items():
+            loss, inside = step.losses[name]()
+            total = total + weight * loss
+            seen |= {name: loss.detach()} | {f"{name}_{key}": value for key, value in inside.items()}
         return total, seen
 
     def after_step(self) -> None:
@@ -105,13 +105,9 @@ class _Step:
         self.progress = iteration / owner.total
         self.groups = batch.get("group")
         self.losses: dict[str, Callable[[], Found]] = {name: getattr(self, f"_{name}") for name in LOSSES}
-
-    def encode(self) -> None:
-        """The features and embeddings of the batch."""
-        self.rgb, self.depth = (self.owner.features(name, self.batch[name]) for name in NAMES)
+        self.rgb, self.depth = (owner.features(name, batch[name]) for name in NAMES)
         if "itc" in self.parts:
-            mask = self.batch["mask"]
-            self.vectors = [self.parts["itc"].embed(name, map_, mask) for name, map_ in self._maps()]
+            self.vectors = [self.parts["itc"].embed(name, map_, batch["mask"]) for name, map_ in self._maps()]
 
     def _maps(self) -> list[tuple[str, Tensor]]:
         return [("rgb", self.rgb), ("depth", self.depth)]

@@ -11,7 +11,7 @@ from rgbdsod.datasets import Dataset, collate, resized
 from rgbdsod.datasets.dataset import View
 from rgbdsod.errors import UsageError
 from rgbdsod.fusion import filter_weights
-from rgbdsod.fusion.alignment.filter import FilterMode
+from rgbdsod.fusion.alignment.filter import FilterMode, check_filter
 from rgbdsod.models import build_model
 from rgbdsod.run.alignment import Alignment
 from rgbdsod.run.alignment_settings import AlignmentSettings
@@ -31,6 +31,9 @@ class PairFilter:
     folder: str
     mode: FilterMode = "drop"
     share: float | None = None
+
+    def __post_init__(self) -> None:
+        check_filter(self.mode, self.share)
 
     def __call__(self, data: Dataset, device: str = "auto") -> tuple[Dataset, Tensor | None]:
         """The images to learn from, and with "weight" how much each counts.

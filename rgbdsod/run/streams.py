@@ -69,6 +69,8 @@ def streams_of(model: SaliencyModel) -> Streams:
         UsageError: it has one input, or one encoder for both inputs together.
     """
     network, paths = model.network, ENCODERS.get(model.card.architecture, {})
+    if set(model.inputs) != set(NAMES):
+        raise _no_streams(model)
     if isinstance(network, TwoStreams):
         return Streams(network.streams())
     try:
@@ -91,12 +93,45 @@ def _no_streams(model: SaliencyModel) -> UsageError:
     )
 
 
+class OwnStatistics(nn.Module):
+    """Running statistics of BatchNorm for passes on one input alone, beside those of the network's own passes.
+
+    An encoder of RGB that gets depth added on the way has other statistics there; adding up both would spoil the
+    network's, and its features of RGB alone, in evaluation mode, would be off without statistics of their own.
+
+    Args:
+        streams: the encoders; begins as their statistics are now.
+    """
+
+    def __init__(self, streams: nn.Module) -> None:
+        super().__init__()
+        self._norms = [part for part in streams.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
+        for mine, norm, theirs in self._places():
+            self.register_buffer(mine, norm.get_buffer(theirs).clone())
+
+    def _places(self) -> Iterator[tuple[str, _BatchNorm, str]]:
+        """Each own buffer's name, with the layer and the name of its buffer that it stands in for."""
+        for index, norm in enumerate(self._norms):
+            for theirs in ("running_mean", "running_var", "num_batches_tracked"):
+                yield f"{theirs}_{index}", norm, theirs
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Meanwhile the encoders read and write these statistics."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        for mine, norm, theirs in self._places():
+            self._buffers[mine], norm._buffers[theirs] = norm._buffers[theirs], self._buffers[mine]
+
+
 @contextmanager
 def unrecorded(module: nn.Module) -> Iterator[None]:
-    """BatchNorm in training goes on using the statistics of the batch, but does not add them to its own.
-
-    The encoder of RGB sees RGB with depth added in the network's own pass; a pass on RGB alone has other statistics.
-    """
+    """BatchNorm in training goes on using the statistics of the batch, but does not add them to its own."""
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
     before = [part.track_running_stats for part in norms]
     for part in norms:
