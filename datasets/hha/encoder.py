@@ -14,7 +14,7 @@ from rgbdsod.datasets.hha.checks import check_gravity
 from rgbdsod.datasets.hha.encode import MISSING, Missing
 from rgbdsod.datasets.hha.geometry import COARSE, DOWN, FINE
 from rgbdsod.datasets.hha.scale import DepthScale
-from rgbdsod.datasets.hha.surface import Rays, find_gravity, normals
+from rgbdsod.datasets.hha.surface import Rays, find_gravity, normals, own_down
 from rgbdsod.errors import UsageError
 
 Through = Literal["gravity", "floor"]
@@ -149,7 +149,7 @@ class HHAEncoder(nn.Module):
         return Frame(down, torch.where(lowest > -90, -130.0, lowest), valid)
 
     def held(self, depth: Tensor, valid: Tensor | None = None) -> Self:
-        """The same encoder with gravity, floor and validity kept as they are in this (clean) depth.
+        """The same encoder with gravity, floor and validity kept as they are in this (clean) depth, on its device.
 
         Raises:
             UsageError: depth is not finite, not positive where it was measured, or above 100 m.
@@ -208,7 +208,7 @@ class HHAEncoder(nn.Module):
 
 def _heights(metres: Tensor, rays: Rays, gravity: Tensor) -> Tensor:
     """Heights over the camera in centimetres."""
-    own = gravity.new_tensor([0.0, 1.0, 0.0])
+    own = own_down(gravity)
     near_own = torch.linalg.vector_norm(gravity.detach() - own, dim=-1) < torch.pi * _OWN_AXIS / 180
     x, y, z = torch.where(near_own[:, None], own, gravity).mul(-100)[:, :, None, None].unbind(1)
     return metres * (rays.a * x + (rays.b * y + z))

@@ -65,6 +65,11 @@ def normals(depth: Tensor, valid: Tensor | None, rays: Rays, radius: int, every:
     return (p * scale, q * scale, s * scale), defined
 
 
+def own_down(like: Tensor) -> Tensor:
+    """The camera's own y, (3,), made on the device, so that nothing waits for a copy."""
+    return (torch.arange(3, device=like.device) == 1).to(like.dtype)
+
+
 def find_gravity(normal: Vectors, defined: Tensor, *, differentiable: bool = False) -> Tensor:
     """Gravity (B,3) from maps of unit normals; all rounds are made, since stopping early would ask the device.
 
@@ -75,7 +80,7 @@ def find_gravity(normal: Vectors, defined: Tensor, *, differentiable: bool = Fal
     """
     # A normal of length 0 adds nothing to any sum.
     field = torch.stack([torch.where(defined, part, 0) for part in normal], 1).flatten(2)
-    down = field.new_tensor([0.0, 1.0, 0.0]).expand(len(field), 3)
+    down = own_down(field).expand(len(field), 3)
     limits = [limit for limit, rounds in ROUNDS for _ in range(rounds)]
     for turn, limit in enumerate(limits):
         with torch.set_grad_enabled(differentiable and turn == len(limits) - 1):

@@ -66,12 +66,24 @@ def test_raw_maps_say_what_is_missing(document, shared, tmp_path):
 
 
 def test_frames_of_a_sensor_with_its_camera_file(document, shared):
-    """The depth folder inside a folder of images is found; neighbouring frames agree on gravity."""
+    """The depth folder inside a folder of images is found; as the camera turns, gravity stays where it is."""
     root = shared / "data" / "rgbd_camera"
     found = document("hha", root, "--camera", root / "camera_primesense.json")
     assert len(found["images"]) == 5 and found["warnings"] == [] and found["camera"][0][2] == 320.5
     gravities = np.array([image["gravity"] for image in found["images"]])
-    assert np.degrees(np.arccos((gravities @ gravities.T).clip(-1, 1))).max() < 3
+    poses = np.loadtxt(_pose_rows(root))
+    in_the_world = np.einsum("nij,nj->ni", poses.reshape(-1, 4, 4)[:5, :3, :3], gravities)
+    assert _spread(gravities) > 2 and _spread(in_the_world) < 0.3
+
+
+def _pose_rows(root):
+    """The lines of the matrices; each follows a line with three numbers."""
+    return [line for line in (root / "trajectory.log").read_text().splitlines() if len(line.split()) == 4]
+
+
+def _spread(directions):
+    """The largest angle between any two, in degrees."""
+    return np.degrees(np.arccos((directions @ directions.T).clip(-1, 1))).max()
 
 
 def test_relative_depth_of_a_set_becomes_pseudo_hha(call, tmp_path):
