@@ -45,14 +45,15 @@ def memory(task: tuple[object, ...], case: Case, name: str, threads: int) -> Mem
 def _measure(arguments: tuple[object, ...], case: Case, name: str, threads: int) -> Memory | None:
     torch.set_num_threads(threads)
     who, task = contestant(name), open_task(*arguments)
+    try:
+        who.run(task, case)  # what is loaded on first use is no memory of the attack
+    except Exception:  # the timed run tells the error
+        return None
     _forget_peak()
     bare(task, case, 1)
     floor = _peak()
     _forget_peak()
-    try:
-        who.run(task, case)
-    except Exception:  # the timed run tells the error
-        return None
+    who.run(task, case)
     return Memory(_peak(), max(0.0, _peak() - floor))
 
 
