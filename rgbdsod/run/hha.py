@@ -18,6 +18,7 @@ from rgbdsod.datasets.roles import DEPTH, is_noise
 from rgbdsod.datasets.sensor import fill
 from rgbdsod.datasets.write import write_rgb
 from rgbdsod.errors import DataError, RgbdsodError, UsageError
+from rgbdsod.run.store import DiskStore, writing
 
 RECORD = "hha.json"
 
@@ -91,20 +92,25 @@ def convert(
         The record, which is also in OUT/hha.json.
 
     Raises:
-        DataError: a file cannot be encoded; the message names it.
+        DataError: a file cannot be encoded, or nothing can be written; the message names it.
+        UsageError: the maps lie in `out`.
     """
     stems = [file.stem for file in files]
     if len(set(stems)) < len(stems):
         twice = next(stem for stem in stems if stems.count(stem) > 1)
         raise DataError(f"two depth maps are called {twice}; choose with --pattern, for example '*.png'")
-    out.mkdir(parents=True, exist_ok=True)
+    if out.resolve() in {file.parent.resolve() for file in files}:
+        raise UsageError(f"--out {out} is the folder of the depth maps, which would be overwritten; name another")
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     images = []
     for number, (file, found, nearest) in enumerate(_encoded(files, settings), 1):
-        write_rgb(out / f"{file.stem}.png", found.image)
+        with writing(out):
+            write_rgb(out / f"{file.stem}.png", found.image)
         images.append(_image(file, found, nearest))
         callback(number, len(files))
     record = {**_described(settings), "warnings": _warnings(images, settings), "out": str(out), "images": images}
-    (out / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    DiskStore(out).write(RECORD, f"{json.dumps(record, indent=1)}\n".encode())
     return record
 
 

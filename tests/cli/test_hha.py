@@ -116,6 +116,8 @@ def test_an_unusual_unit_is_a_warning(call, maps):
         (["maps", "--camera", CAMERA, "--missing", "zero"], "expected reference, mean, mask"),
         (["maps", "--camera", CAMERA, "--raw", "."], "there is no a in --raw"),
         (["maps", "--camera", CAMERA, "--pattern", "*.jpg"], "match *.jpg"),
+        (["maps", "--pseudo", "--out", "maps"], "which would be overwritten"),
+        (["maps", "--pseudo", "--out", "m.py/x"], "m.py"),
         (["maps", "--pseudo", "--far", "0.5"], "0 < near < far"),
         (["maps", "--pseudo", "--scale", "log"], 'expected "disparity" or "linear"'),
         (["nowhere", "--pseudo"], "there is no folder nowhere"),
