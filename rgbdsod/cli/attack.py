@@ -115,7 +115,7 @@ def run_attack(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]
     """
     screen = Screen.of(flags)
     load_plugins(flags["plugin"] or ())
-    inputs = known_inputs(flags["model"])
+    inputs = known_inputs(flags["model"], flags.get("fusion"))
     MAP_OBJECTIVES[flags["objective"]]  # a wrong name is refused before torch is imported
     settings = settings_of(flags, extra, known)
 

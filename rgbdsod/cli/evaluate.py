@@ -88,7 +88,7 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
     load_plugins(flags["plugin"] or ())
     if flags["maps"] is None:
         flags = {**flags, "model": flags["model"] or "bbsnet"}
-        known_inputs(flags["model"])
+        known_inputs(flags["model"], flags.get("fusion"))
     elif flags["model"] is not None:
         raise UsageError("--maps DIR needs no model; leave out --model, or --maps")
     protocols = _protocols(flags["postprocess"])

@@ -74,7 +74,7 @@ def run_train(flags: Mapping[str, Any]) -> None:
     """
     screen = Screen.of(flags)
     load_plugins(flags["plugin"] or ())
-    inputs, eps, kind = known_inputs(flags["model"]), _radii(flags), flags["kind"]
+    inputs, eps, kind = known_inputs(flags["model"], flags.get("fusion")), _radii(flags), flags["kind"]
     if not flags["out"].endswith(".safetensors"):
         raise UsageError(f"--out {flags['out']}: a generator is kept in a .safetensors file")
     set_deterministic(flags["deterministic"])

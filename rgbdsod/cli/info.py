@@ -13,13 +13,15 @@ from rgbdsod.run.plugins import load_plugins
 
 def command(
     name: Annotated[str, Argument(help="A name that `rgbdsod list` shows.")],
+    fusion: options.Fusion = None,
+    encoder: options.Encoder = None,
     plugin: options.Plugin = None,
     json: options.Json = False,
 ) -> None:
-    """Show parameters with defaults, paper, weights and licence of a name."""
+    """Show parameters with defaults, cost, paper, weights and licence of a name."""
     screen = Screen(as_json=json)
     load_plugins(plugin or ())
-    found = info(name)
+    found = info(name, fusion=fusion, encoder=encoder)
     if json:
         screen.document({"schema": "rgbdsod.info/1", **asdict(found)})
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rgbdsod.cli.screen import Screen
 from rgbdsod.errors import UsageError
+from rgbdsod.models.fusions import with_fusion
 from rgbdsod.models.table import MODELS
 
 if TYPE_CHECKING:
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 _SKIPPED = "--empty skip leaves it out"
 
 
-def known_inputs(model: str) -> tuple[str, ...] | None:
-    """The inputs of a model by name, without loading it; None for a user's file.
+def known_inputs(model: str, fusion: str | None = None) -> tuple[str, ...] | None:
+    """The inputs of a model by name and fusion, without loading it; None for a user's file.
 
     Raises:
-        UsageError: there is no such name.
+        UsageError: there is no such name or fusion.
     """
-    return None if ".py" in model else tuple(MODELS[model].inputs)
+    return None if ".py" in model else tuple(with_fusion(MODELS[model], fusion).inputs)
 
 
 def open_model(flags: Mapping[str, Any]) -> "SaliencyModel":

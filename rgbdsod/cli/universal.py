@@ -124,7 +124,7 @@ def run_fit(flags: Mapping[str, Any]) -> None:
     """
     screen = Screen.of(flags)
     load_plugins(flags["plugin"] or ())
-    inputs = known_inputs(flags["model"])
+    inputs = known_inputs(flags["model"], flags.get("fusion"))
     MAP_OBJECTIVES[flags["objective"]]  # a wrong name is refused before torch is imported
     size, batch = _size(flags["size"]), batch_size(flags["batch"])
     set_deterministic(flags["deterministic"])
@@ -173,7 +173,7 @@ def run_apply(flags: Mapping[str, Any]) -> None:
     """
     screen = Screen.of(flags)
     load_plugins(flags["plugin"] or ())
-    known_inputs(flags["model"])
+    known_inputs(flags["model"], flags.get("fusion"))
     batch = batch_size(flags["batch"])
     set_deterministic(flags["deterministic"])
 

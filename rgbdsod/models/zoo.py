@@ -62,7 +62,7 @@ def load_model(
         if weights is not None:
             _fill(model.network, weights, name)
     else:
-        model = _known_model(MODELS[name], _row(name, fusion, encoder), weights)
+        model = _known_model(MODELS[name], row_of(name, fusion, encoder), weights)
     return model.to(place).eval()
 
 
@@ -84,7 +84,7 @@ def build_model(
             back afterwards.
         device: as for `load_model`.
     """
-    return _built(_row(name, fusion, encoder), seed).to(resolve_device(device))
+    return _built(row_of(name, fusion, encoder), seed).to(resolve_device(device))
 
 
 def _built(row: ModelRow, seed: int | None, note: str = "") -> SaliencyModel:
@@ -92,11 +92,11 @@ def _built(row: ModelRow, seed: int | None, note: str = "") -> SaliencyModel:
     with torch.random.fork_rng(devices=[]):
         if seed is not None:
             torch.manual_seed(seed)
-        network = _network(row)
+        network = built_network(row)
     return _adapter(row, network, "its builder" if row.pretrained else "untrained", note=note)
 
 
-def _row(name: str, fusion: str | None, encoder: str | None) -> ModelRow:
+def row_of(name: str, fusion: str | None, encoder: str | None) -> ModelRow:
     """The row of a name, with the encoder and the fusion that are asked for."""
     return with_fusion(_with_encoder(MODELS[name], encoder), fusion)
 
@@ -113,7 +113,8 @@ def _with_encoder(row: ModelRow, encoder: str | None) -> ModelRow:
     return replace(row, name=f"{variant_of(row)}-{encoder}", canonical="", options=options, asset=None)
 
 
-def _network(row: ModelRow) -> nn.Module:
+def built_network(row: ModelRow) -> nn.Module:
+    """The network of a row with values from torch's generator."""
     module, _, function = row.builder.rpartition(":")
     network: nn.Module = getattr(import_module(module), function)(**row.options)
     return network
@@ -193,7 +194,7 @@ def _with_file(row: ModelRow, weights: Weights) -> SaliencyModel:
 
 def _filled(row: ModelRow, state: State, source: str, files: tuple[Path, ...]) -> SaliencyModel:
     """The row's network with exactly these tensors."""
-    network = _skeleton(row)
+    network = hollow_network(row)
     fitted = fit(state, network.state_dict())
     if fitted.differences:
         raise WeightsError(_whose(row, state, fitted) or f"{source} does not fit {row.name}: {fitted.describe()}")
@@ -213,21 +214,21 @@ def _fill(network: nn.Module, weights: Weights, name: str) -> None:
     network.load_state_dict(fitted.state)
 
 
-def _skeleton(row: ModelRow) -> nn.Module:
+def hollow_network(row: ModelRow) -> nn.Module:
     """The row's network, to be filled; without memory where all of its values are known to be in its state dict."""
     with torch.random.fork_rng(devices=[]), torch.device("meta" if row.own else "cpu"):
-        return _network(row)
+        return built_network(row)
 
 
 def _whose(row: ModelRow, state: State, fitted: Fit) -> str | None:
     """Which model's weights these are, in a sentence; None if they fit none."""
     for fusion in row.fusions:
-        if fusion not in FUSIONS and not fit(state, _skeleton(with_fusion(row, fusion)).state_dict()).differences:
+        if fusion not in FUSIONS and not fit(state, hollow_network(with_fusion(row, fusion)).state_dict()).differences:
             return f"weights are for fusion {fusion} ({fitted.differences} keys differ); use --fusion {fusion}"
     for other in MODELS:
         if other.canonical or not other.own:
             continue
-        network = _skeleton(other)
+        network = hollow_network(other)
         if not fit(state, network.state_dict()).differences:
             sisters = other.architecture == row.architecture and bool(other.encoders and row.encoders)
             whose = f"a {_BACKBONES[other.options['encoder']]} backbone" if sisters else other.name
@@ -260,7 +261,7 @@ def _part_files(row: ModelRow, weights: Weights) -> dict[str, Path]:
 def _part_state(row: ModelRow, part: str, file: Path) -> State:
     """One part's tensors under its own names."""
     state = read_state(file)
-    fitted = fit(state, _skeleton(row).get_submodule(part).state_dict())
+    fitted = fit(state, hollow_network(row).get_submodule(part).state_dict())
     if fitted.differences:
         raise WeightsError(f"{file} does not fit {part} of {row.name}: {fitted.describe()}")
     return fitted.state

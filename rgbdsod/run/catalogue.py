@@ -11,6 +11,7 @@ from rgbdsod.attacks.table import ATTACKS, MAP_OBJECTIVES, ObjectiveRow
 from rgbdsod.datasets.known import DATASETS, KnownSet
 from rgbdsod.errors import UsageError
 from rgbdsod.metrics.table import METRICS, Metric
+from rgbdsod.models.fusions import known_fusions
 from rgbdsod.models.table import MODELS, ModelRow
 from rgbdsod.registry import Table
 
@@ -75,18 +76,26 @@ def listing(kind: str, pattern: str = "*") -> list[Info]:
     return [_info(row, parameters=False) for row in TABLES[kind] if row.name in TABLES[kind].names(pattern)]
 
 
-def info(name: str) -> Info:
+def info(name: str, *, fusion: str | None = None, encoder: str | None = None) -> Info:
     """Everything known about a name.
 
     Args:
         name: of a model, an attack, an objective, a data set or a measure.
+        fusion: of a model, if not the published one.
+        encoder: of a model, if not its own.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, or it is no model and has no fusion or encoder.
     """
     for table in TABLES.values():
-        if name in table:
-            return _info(table[name], parameters=True)
+        if name not in table:
+            continue
+        row = table[name]
+        if isinstance(row, ModelRow):
+            return _model(_variant(name, fusion, encoder), parameters=True)
+        if fusion or encoder:
+            raise UsageError(f'"{name}" is no model; leave out --fusion and --encoder')
+        return _info(row, parameters=True)
     every = [known for table in TABLES.values() for known in table.names()]
     close = get_close_matches(name, every, n=1, cutoff=0.5)
     hint = f'; did you mean "{close[0]}"?' if close else ""
@@ -102,7 +111,7 @@ def _info(row: Any, *, parameters: bool) -> Info:
 
 def _model(row: ModelRow, parameters: bool) -> Info:
     if row.asset is None:
-        summary = f"{row.paper.venue}; bring a checkpoint with --weights FILE"
+        summary = f"{row.paper.venue}; bring a checkpoint with --weights FILE, or train it"
     else:
         summary = f"built in, {row.bytes / 1e6:.1f} MB" if row.bytes else "built in"
         summary += f"; the architecture of {row.architecture}.paper on a small encoder"
@@ -111,9 +120,11 @@ def _model(row: ModelRow, parameters: bool) -> Info:
         "architecture": row.architecture,
         "inputs": ", ".join(row.inputs),
         "fusion": row.fusion,
+        "fusions": known_fusions(row) if row.fusions else "",
         "size": f"{row.size[0]}x{row.size[1]}",
         "depth": ", ".join(f"near = {spec.near}" for name, spec in row.inputs.items() if name == "depth"),
         "encoders": ", ".join(row.encoders),
+        **(_cost(row) if parameters and row.own else {}),
         "weights": row.sha256 and f"built in, {row.bytes} bytes, sha256 {row.sha256}",
         "trained on": row.training,
         "licence": row.licence,
@@ -121,6 +132,27 @@ def _model(row: ModelRow, parameters: bool) -> Info:
         "note": row.note,
     }
     return Info("model", row.name, summary, _known(facts))
+
+
+def _variant(name: str, fusion: str | None, encoder: str | None) -> ModelRow:
+    """The row of a model, with another fusion or encoder."""
+    from rgbdsod.models.zoo import row_of
+
+    return row_of(name, fusion, encoder)
+
+
+def _cost(row: ModelRow) -> dict[str, str]:
+    """Parameters, multiply-adds and time, in words."""
+    from rgbdsod.models.cost import network_cost
+
+    cost = network_cost(row)
+    threads = f"{cost.threads} thread{'s' if cost.threads > 1 else ''}"
+    return {
+        "parameters": f"{cost.parameters / 1e6:.2f} million",
+        "multiply-adds": f"{cost.macs / 1e9:.2f} billion for an image of {row.size[0]}x{row.size[1]}",
+        "time": "" if cost.seconds is None else
+                f"{cost.seconds:.2g} s forward and backward, one image, CPU, {threads}",
+    }  # fmt: skip
 
 
 def _attack(row: AttackRow, parameters: bool) -> Info:
