@@ -67,9 +67,7 @@ def worst_case(
     if until not in ("fooled", "end"):
         raise UsageError(f'no until "{until}"; it is fooled or end')
     seed, ids, precision = common.get("seed", 0), common.get("sample_ids"), common.get("precision", "float32")
-    with Engine.open(
-        problem, inputs, threat, attack="suite", seed=seed, sample_ids=ids, precision=precision
-    ) as engine:
+    with Engine.open(problem, inputs, threat, attack="suite", seed=seed, sample_ids=ids, precision=precision) as engine:
         duel = Duel(engine, problem, inputs, threat)
         for number, member in enumerate(members):
             duel.fight(number, member, common, leave=until == "fooled")
