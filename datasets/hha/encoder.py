@@ -169,7 +169,7 @@ class HHAEncoder(nn.Module):
         return other
 
     def _metres(self, depth: Tensor) -> Tensor:
-        plane = depth[:, 0]
+        plane = depth[:, 0].float() if depth.dtype in (torch.float16, torch.bfloat16) else depth[:, 0]
         metres: Tensor = plane if self.scale is None else self.scale.metres(plane)
         return metres
 

@@ -83,7 +83,9 @@ def find_gravity(normal: Vectors, defined: Tensor, *, differentiable: bool = Fal
     down = own_down(field).expand(len(field), 3)
     limits = [limit for limit, rounds in ROUNDS for _ in range(rounds)]
     for turn, limit in enumerate(limits):
-        with torch.set_grad_enabled(differentiable and turn == len(limits) - 1):
+        last = turn == len(limits) - 1
+        # Sums over a whole image of which only differences count: never in the half precision of a network's autocast.
+        with torch.set_grad_enabled(differentiable and last), torch.autocast(field.device.type, enabled=False):
             down = _better(field, down, limit)
     return down
 

@@ -64,6 +64,14 @@ def test_a_batch_equals_its_images_and_memory_order_does_not_matter():
     assert torch.equal(encoder(depth.contiguous(memory_format=torch.channels_last)), together)
 
 
+def test_half_precision_around_it_changes_nothing():
+    depth, encoder = batch(*ROOMS, dtype=torch.float32), HHAEncoder(CAMERA)
+    plain = encoder(depth)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(encoder(depth), plain)
+    assert encoder(depth.bfloat16()).dtype == torch.float32
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_a_gpu_gives_the_same_image():
     depth, encoder = batch(*ROOMS, dtype=torch.float32), HHAEncoder(CAMERA)
