@@ -37,7 +37,9 @@ class CrossEncoder(nn.Module):
     def tokens(self, name: str, feature: Tensor) -> Tensor:
         """Tokens (B,h*w,W) of the feature maps (B,C,h,w) of one input, with codes of their places."""
         projected: Tensor = self.project[name](feature.flatten(2).transpose(1, 2))
-        return projected + self.kind[name] + place_codes(*feature.shape[-2:], self.width, feature.device)
+        height, width = feature.shape[-2:]
+        tokens: Tensor = projected + self.kind[name] + place_codes(height, width, self.width, feature.device)
+        return tokens
 
     @full_precision
     def read(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:

@@ -140,7 +140,8 @@ def placed(consistency: Tensor, patch: Tensor) -> Tensor:
     Returns:
         1 - Dice, one number, over the images that have a patch; 0 if none has.
     """
-    there = F.adaptive_avg_pool2d(patch, consistency.shape[-2:]).flatten(1)
+    height, width = consistency.shape[-2:]
+    there = F.adaptive_avg_pool2d(patch, (height, width)).flatten(1)
     found = (consistency / 2).clamp(0, 1).flatten(1)
     dice = 2 * (found * there).sum(1) / (found.square().sum(1) + there.square().sum(1)).clamp(min=1e-6)
     has = (there.sum(1) > 0).float()

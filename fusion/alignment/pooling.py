@@ -59,7 +59,8 @@ class Embedding(nn.Module):
         """Share of each place, (B,1,h,w), summing to 1."""
         height, width = feature.shape[-2:]
         if self.score is not None:
-            return self.score(feature).flatten(2).softmax(2).view(-1, 1, height, width)
+            learned: Tensor = self.score(feature).flatten(2).softmax(2).view(-1, 1, height, width)
+            return learned
         weights = torch.ones_like(feature[:, :1])
         if self.pool == "mask":
             if mask is None:

@@ -27,7 +27,7 @@ def full_precision(function: Callable[_P, _R]) -> Callable[_P, _R]:
         device = given[0].device.type if given else "cpu"
         with torch.autocast(device, enabled=False):
             positional = [_float(value) for value in args]
-            return function(*positional, **{name: _float(value) for name, value in kwargs.items()})  # type: ignore[arg-type]
+            return function(*positional, **{name: _float(value) for name, value in kwargs.items()})
 
     return computed
 

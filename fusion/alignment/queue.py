@@ -1,7 +1,6 @@
 """Keys of earlier batches from a slow copy of the encoders: more negatives than a batch holds, and soft targets."""
 
 from copy import deepcopy
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -130,7 +129,8 @@ def queue_itc_loss(
     ids = ids.to(rgb.device)
     again = (ids[:, None] == ids) & ~torch.eye(len(ids), dtype=torch.bool, device=ids.device)
     unfit = torch.cat([again | same_group(groups, len(ids), ids.device), queue.blocked(ids, groups)], 1)
-    losses, seen = [], {}
+    losses: list[Tensor] = []
+    seen: dict[str, Tensor] = {}
     for query, slow, keys, earlier in (
         (rgb, rgb_keys, depth_keys, queue.depth),
         (depth, depth_keys, rgb_keys, queue.rgb),
@@ -140,7 +140,7 @@ def queue_itc_loss(
         targets = _targets(slow @ columns / temperature, unfit, distill)
         losses.append(cross_entropy(similarity / temperature, unfit, targets))
         seen = seen or described(similarity, unfit, temperature)
-    return cast(Tensor, sum(losses)) / 2, seen
+    return torch.stack(losses).mean(), seen
 
 
 @torch.no_grad()

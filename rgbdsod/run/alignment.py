@@ -1,6 +1,7 @@
 """The alignment losses of one training: their heads, their momentum copy, and one call a step."""
 
 from collections.abc import Callable, Iterator
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ WARM_UP = 0.1
 """Share of a training over which distillation grows to its full share."""
 
 Found = tuple[Tensor, dict[str, Tensor]]
+
+_Part = TypeVar("_Part", bound=nn.Module)
 
 
 class Alignment:
@@ -56,7 +59,7 @@ class Alignment:
         if settings.queue:
             both = nn.ModuleDict({"streams": self.streams, "itc": self.parts["itc"]})
             self.parts["slow"] = MomentumCopy(both, settings.momentum)
-            self.parts["queue"] = FeatureQueue(settings.queue, self.parts["itc"].size)
+            self.parts["queue"] = FeatureQueue(settings.queue, self.part("itc", ITC).size)
         self.parts.to(model.device)
 
     def parameters(self) -> Iterator[nn.Parameter]:
@@ -77,7 +80,8 @@ class Alignment:
             iteration: number of the step, from 0.
         """
         step = _Step(self, batch, iteration)
-        total, seen = torch.zeros((), device=self.model.device), {}
+        total = torch.zeros((), device=self.model.device)
+        seen: dict[str, Tensor] = {}
         for name, weight in self.settings.weights.items():
             loss, inside = step.losses[name]()
             total = total + weight * loss
@@ -87,13 +91,20 @@ class Alignment:
     def after_step(self) -> None:
         """The momentum copy follows; to be called after each step of the optimiser."""
         if "slow" in self.parts:
-            self.parts["slow"].update(nn.ModuleDict({"streams": self.streams, "itc": self.parts["itc"]}))
+            self.part("slow", MomentumCopy).update(nn.ModuleDict({"streams": self.streams, "itc": self.parts["itc"]}))
 
     def match(self, batch: dict[str, Tensor]) -> Tensor:
         """Probability (B,) that each depth belongs to its RGB, from the matching head."""
         with torch.inference_mode():
-            scores: Tensor = self.parts["itm"].score(*(self.features(name, batch[name]) for name in NAMES))
-        return scores
+            rgb, depth = (self.features(name, batch[name]) for name in NAMES)
+            return self.part("itm", ITM).score(rgb, depth)
+
+    def part(self, name: str, kind: type[_Part]) -> _Part:
+        """One of `parts`, which is of this class."""
+        found = self.parts[name]
+        if not isinstance(found, kind):
+            raise TypeError(f"{name} is a {type(found).__name__}")
+        return found
 
 
 class _Step:
@@ -107,7 +118,8 @@ class _Step:
         self.losses: dict[str, Callable[[], Found]] = {name: getattr(self, f"_{name}") for name in LOSSES}
         self.rgb, self.depth = (owner.features(name, batch[name]) for name in NAMES)
         if "itc" in self.parts:
-            self.vectors = [self.parts["itc"].embed(name, map_, batch["mask"]) for name, map_ in self._maps()]
+            itc = owner.part("itc", ITC)
+            self.rgb_vector, self.depth_vector = (itc.embed(name, x, batch["mask"]) for name, x in self._maps())
 
     def _maps(self) -> list[tuple[str, Tensor]]:
         return [("rgb", self.rgb), ("depth", self.depth)]
@@ -118,24 +130,27 @@ class _Step:
         return torch.Generator().manual_seed(int(drawn))
 
     def _itc(self) -> Found:
-        itc: ITC = self.parts["itc"]  # type: ignore[assignment]
+        itc = self.owner.part("itc", ITC)
         if not self.settings.queue:
-            return itc.loss(*self.vectors, self.groups)
-        queue: FeatureQueue = self.parts["queue"]  # type: ignore[assignment]
-        keys, ids = self._keys(), self.batch["id"]
+            return itc.loss(self.rgb_vector, self.depth_vector, self.groups)
+        queue, ids = self.owner.part("queue", FeatureQueue), self.batch["id"]
+        rgb, depth = self._keys()
         distill = self.settings.distill * min(1.0, self.progress / WARM_UP)
-        found = queue_itc_loss(*self.vectors, *keys, queue, itc.temperature, ids, self.groups, distill)
-        queue.push(*keys, ids, self.groups)
+        found = queue_itc_loss(
+            self.rgb_vector, self.depth_vector, rgb, depth, queue, itc.temperature, ids, self.groups, distill
+        )
+        queue.push(rgb, depth, ids, self.groups)
         return found
 
     @torch.no_grad()
     def _keys(self) -> list[Tensor]:
         """The momentum copy's embeddings of the batch."""
-        slow: nn.ModuleDict = self.parts["slow"].module  # type: ignore[assignment]
+        slow = cast(nn.ModuleDict, self.owner.part("slow", MomentumCopy).module)
         slow.train(self.owner.streams.training)
         with unrecorded(slow):
-            maps = [(name, slow["streams"](name, self.owner.model.prepare(name, self.batch[name]))) for name in NAMES]
-            return [slow["itc"].embed(name, map_, self.batch["mask"]) for name, map_ in maps]
+            maps = {name: slow["streams"](name, self.owner.model.prepare(name, self.batch[name])) for name in NAMES}
+            itc = cast(ITC, slow["itc"])
+            return [itc.embed(name, map_, self.batch["mask"]) for name, map_ in maps.items()]
 
     def _itc_dense(self) -> Found:
         found: Found = self.parts["itc_dense"](self.rgb, self.depth, self._generator("itc_dense"), self.groups)
@@ -144,8 +159,8 @@ class _Step:
     def _itm(self) -> Found:
         generator = self._generator("itm")
         altered, visible = altered_depth(self.batch["depth"], self.batch["mask"], generator)
-        itc: ITC = self.parts["itc"]  # type: ignore[assignment]
-        similarity = (self.vectors[0] @ self.vectors[1].T).detach() / itc.temperature.detach()
+        temperature = self.owner.part("itc", ITC).temperature
+        similarity = (self.rgb_vector @ self.depth_vector.T / temperature).detach()
         found: Found = self.parts["itm"](
             self.rgb, self.depth, similarity, generator, self.groups, self.owner.features("depth", altered), visible
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,6 @@ STRIDE = 16
 """Input pixels per pixel of the features that are compared."""
 
 NAMES = ("rgb", "depth")
-
-ENCODERS: Mapping[str, Mapping[str, str]] = {
-    "bbsnet": {"rgb": "resnet", "depth": "resnet_depth"},
-    "jldcf": {"rgb": "JLModule.backbone", "depth": "JLModule.backbone"},
-    "d3net": {"rgb": "rgbnet.main_stream.backbone", "depth": "depthnet.main_stream.backbone"},
-}
-"""Where each architecture has its encoders; a network of yours says it itself, by a method `streams`."""
 
 
 @runtime_checkable
@@ -52,9 +45,9 @@ class Streams(nn.Module):
         encoder = self.encoders[name]
         wanted = channels_of(encoder)
         found = encoder(x.expand(-1, wanted, -1, -1) if x.shape[1] == 1 else x)
-        features = [found] if isinstance(found, Tensor) else list(found)
+        features: list[Tensor] = [found] if isinstance(found, Tensor) else list(found)
         fitting = [feature for feature in features if feature.shape[-1] * STRIDE >= x.shape[-1]]
-        return cast(Tensor, fitting[-1])
+        return fitting[-1]
 
 
 def channels_of(encoder: nn.Module) -> int:
@@ -66,31 +59,14 @@ def streams_of(model: SaliencyModel) -> Streams:
     """The two encoders of a model.
 
     Raises:
-        UsageError: it has one input, or one encoder for both inputs together.
+        UsageError: it has one input, one encoder for both inputs together, or does not say where its encoders are.
     """
-    network, paths = model.network, ENCODERS.get(model.card.architecture, {})
-    if set(model.inputs) != set(NAMES):
-        raise _no_streams(model)
-    if isinstance(network, TwoStreams):
-        return Streams(network.streams())
-    try:
-        encoders = {name: network.get_submodule(paths[name]) for name in NAMES}
-    except (AttributeError, KeyError):
-        raise _no_streams(model) from None
-    for name, encoder in encoders.items():
-        spec = model.specs.get(name)
-        given = spec.channels * spec.repeat if spec else 0
-        if channels_of(encoder) not in (given, 3 * given if given == 1 else given):
-            raise _no_streams(model)
-    return Streams(encoders)
-
-
-def _no_streams(model: SaliencyModel) -> UsageError:
-    fusion = f" with fusion {model.card.fusion}" if model.card.fusion else ""
-    return UsageError(
-        f"{model.name}{fusion} has no separate encoders of RGB and depth, which alignment losses compare; "
-        "choose a network with two streams, or leave out --itc, --itc-dense, --itm, --masked and --manipulation"
-    )
+    if set(model.inputs) != set(NAMES) or not isinstance(model.network, TwoStreams):
+        raise UsageError(
+            f"{model.name} names no separate encoders of RGB and depth, which alignment losses compare; choose a "
+            "network with two streams (one of your own says so by a method `streams`), or leave these losses out"
+        )
+    return Streams(model.network.streams())
 
 
 class OwnStatistics(nn.Module):

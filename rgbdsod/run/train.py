@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from rgbdsod.datasets import Augmentation, Dataset, load_dataset
 from rgbdsod.defenses import AdversarialTraining
@@ -83,7 +84,7 @@ def train(
         alignment.check(len(train_set), plan.batch)
     how = augmentation or Augmentation()
     network = _build(model, fusion, encoder, init, device, seed)
-    settings = {
+    settings: dict[str, Any] = {
         "model": model,
         "fusion": fusion,
         "encoder": encoder,
