@@ -2,12 +2,16 @@ from .base import Card as Card
 from .base import SaliencyModel as SaliencyModel
 from .checkpoint import read_state as read_state
 from .checkpoint import save_asset as save_asset
+from .cost import Cost as Cost
+from .cost import network_cost as network_cost
 from .device import available_devices as available_devices
 from .device import resolve_device as resolve_device
 from .losses import training_loss as training_loss
 from .table import MODELS as MODELS
 from .table import InputSpec as InputSpec
 from .table import ModelRow as ModelRow
+from .unet_start import start_from as start_from
+from .unet_streams import build_unet as build_unet
 from .wrap import wrap as wrap
 from .zoo import build_model as build_model
 from .zoo import load_model as load_model
@@ -15,15 +19,19 @@ from .zoo import load_model as load_model
 __all__ = [
     "MODELS",
     "Card",
+    "Cost",
     "InputSpec",
     "ModelRow",
     "SaliencyModel",
     "available_devices",
     "build_model",
+    "build_unet",
     "load_model",
+    "network_cost",
     "read_state",
     "resolve_device",
     "save_asset",
+    "start_from",
     "training_loss",
     "wrap",
 ]

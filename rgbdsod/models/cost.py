@@ -52,10 +52,7 @@ def network_cost(row: ModelRow, *, timed: bool | None = None) -> Cost:
 
 def _inputs(row: ModelRow, device: torch.device) -> list[torch.Tensor]:
     """One image of zeros as the network reads it, by input."""
-    return [
-        torch.zeros(1, spec.channels * spec.repeat, *row.size, device=device)
-        for spec in row.inputs.values()
-    ]
+    return [torch.zeros(1, spec.channels * spec.repeat, *row.size, device=device) for spec in row.inputs.values()]
 
 
 def _seconds(row: ModelRow) -> float:

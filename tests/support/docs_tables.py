@@ -15,7 +15,11 @@ import torch
 from rgbdsod.attacks.rows import AttackRow
 from rgbdsod.attacks.table import ATTACKS, CLASS_OBJECTIVES, MAP_OBJECTIVES, ObjectiveRow
 from rgbdsod.datasets.known import DATASETS, KnownSet
-from rgbdsod.models.table import MODELS, ModelRow
+from rgbdsod.fusion import OPERATORS, PRESETS, FusionSpec, OperatorRow
+from rgbdsod.models.cost import network_cost
+from rgbdsod.models.fusions import with_fusion
+from rgbdsod.models.table import MODELS, STAGES, ModelRow
+from rgbdsod.models.zoo import row_of
 from rgbdsod.run.recipes import RECIPES, Recipe
 
 _FAMILIES = {
@@ -30,6 +34,8 @@ _FAMILIES = {
     "suites": "Several attacks together",
     "baseline": "What every attack must beat",
 }
+
+ENCODERS = ("resnet18", "resnet34", "resnet50")
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 _PLACE = re.compile(r"(?<=<!-- table: )(?P<name>[a-z-]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -97,6 +103,37 @@ def _parameters(row: ModelRow) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
+def fusions() -> str:
+    head = ("fusion", "kind", "levels", "inputs", *ENCODERS)
+    return _table(head, (_fusion(name, spec) for name, spec in PRESETS.items()))
+
+
+def _fusion(name: str, spec: FusionSpec) -> Sequence[str]:
+    levels = ", ".join(map(str, spec.levels)) or "none"
+    sizes = (f"{_parameters(with_fusion(row_of('unet', None, encoder), name)) / 1e6:.2f}" for encoder in ENCODERS)
+    return f"`{name}`", spec.kind, levels, ", ".join(spec.inputs), *sizes
+
+
+def nine() -> str:
+    head = ("network", "early", "feature", "multistage")
+    return _table(head, (_costs(MODELS[name]) for name in ("bbsnet", "jldcf", "d3net", "bbsnet.paper", "jldcf.paper",
+                                                           "d3net.paper")))  # fmt: skip
+
+
+def _costs(row: ModelRow) -> Sequence[str]:
+    """Parameters and multiply-adds of a network with each fusion."""
+    costs = (network_cost(with_fusion(row, fusion), timed=False) for fusion in STAGES)
+    return f"`{row.name}`", *(f"{cost.parameters / 1e6:.2f} M, {cost.macs / 1e9:.2f} G" for cost in costs)
+
+
+def operators() -> str:
+    return _table(("operator", "result", "levels", "source"), map(_operator, OPERATORS))
+
+
+def _operator(row: OperatorRow) -> Sequence[str]:
+    return f"`{row.name}`", row.summary, ", ".join(map(str, row.levels)), row.source
+
+
 def figures() -> str:
     head = ("network", "file", "S", "MAE", "S, other RGB", "S, other depth", "S, photographs", "MAE, photographs")
     return _table(head, (_figures(row) for row in MODELS if row.canonical and row.record.get("figures")))
@@ -141,6 +178,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "map-objectives": map_objectives,
     "class-objectives": class_objectives,
     "models": models,
+    "fusions": fusions,
+    "nine": nine,
+    "operators": operators,
     "figures": figures,
     "catalogue": catalogue,
     "recipes": recipes,
