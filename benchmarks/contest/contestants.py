@@ -15,6 +15,7 @@ from contest.tasks import Task
 OURS = "rgbdsod"
 CONTESTANTS = {
     OURS: "contest.ours",
+    "prepared": "contest.prepared",
     "torchattacks": "contest.torchattacks",
     "foolbox": "contest.foolbox",
     "art": "contest.art",
