@@ -9,6 +9,7 @@ from .alignment.itc import itc_loss as itc_loss
 from .alignment.itm import ITM as ITM
 from .alignment.manipulation import Manipulation as Manipulation
 from .alignment.manipulation import manipulation_contrast as manipulation_contrast
+from .alignment.manipulation import patch_loss as patch_loss
 from .alignment.masked import MaskedModelling as MaskedModelling
 from .alignment.negatives import altered_depth as altered_depth
 from .alignment.negatives import hard_negatives as hard_negatives
@@ -56,6 +57,7 @@ __all__ = [
     "itc_loss",
     "manipulation_contrast",
     "named_spec",
+    "patch_loss",
     "queue_itc_loss",
     "widen",
 ]

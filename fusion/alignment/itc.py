@@ -132,6 +132,11 @@ class ITC(nn.Module):
         """
         return self.loss(self.embed("rgb", rgb, mask), self.embed("depth", depth, mask), groups)
 
+    @full_precision
+    def similarity(self, rgb: Tensor, depth: Tensor) -> Tensor:
+        """Similarities of embeddings over the temperature, (B,B), RGB by depth, without gradient."""
+        return (rgb @ depth.T / self.temperature).detach()
+
     def loss(self, rgb: Tensor, depth: Tensor, groups: Tensor | None = None) -> Result:
         """`itc_loss` of embeddings (B,E), at the learned temperature."""
         return itc_loss(rgb, depth, self.temperature, groups)

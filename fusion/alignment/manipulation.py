@@ -85,13 +85,14 @@ class Manipulation(nn.Module):
 
     @full_precision
     def logits(self, rgb: Tensor, depth: Tensor) -> Tensor:
-        """Logits (B,3) of `OUTPUTS`, three independent answers, for feature maps (B,C,h,w)."""
+        """Logits (B,3) of `OUTPUTS`, three independent answers, for feature maps (B,C,h,w).
+
+        The gradient goes through, so that an attack that knows the detector can be made.
+        """
         return self._judge(*self._seen(rgb, depth))
 
     def _seen(self, rgb: Tensor, depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The class token and both embeddings."""
-        if not self.shared:
-            rgb, depth = rgb.detach(), depth.detach()
         return self.cross(rgb, depth)[0], self.itc.embed("rgb", rgb), self.itc.embed("depth", depth)
 
     def _judge(self, token: Tensor, rgb: Tensor, depth: Tensor) -> Tensor:
@@ -120,6 +121,8 @@ class Manipulation(nn.Module):
             The loss; the diagnostics of `manipulation_contrast`; and for each head "accuracy_rgb", "accuracy_depth",
             "accuracy_mismatch", over clean and manipulated pairs.
         """
+        if not self.shared:
+            rgb, depth, rgb_twin, depth_twin = (x.detach() for x in (rgb, depth, rgb_twin, depth_twin))
         clean, twin = self._seen(rgb, depth), self._seen(rgb_twin, depth_twin)
         contrast, seen = manipulation_contrast(*clean[1:], *twin[1:], labels[:, :2], self.itc.temperature, groups)
         logits = torch.cat([self._judge(*clean), self._judge(*twin)])
@@ -130,7 +133,7 @@ class Manipulation(nn.Module):
 
 
 @full_precision
-def placed(consistency: Tensor, patch: Tensor) -> Tensor:
+def patch_loss(consistency: Tensor, patch: Tensor) -> Tensor:
     """Dice loss of a map that should be high where a patch was put.
 
     Args:

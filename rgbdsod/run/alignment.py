@@ -159,8 +159,7 @@ class _Step:
     def _itm(self) -> Found:
         generator = self._generator("itm")
         altered, visible = altered_depth(self.batch["depth"], self.batch["mask"], generator)
-        temperature = self.owner.part("itc", ITC).temperature
-        similarity = (self.rgb_vector @ self.depth_vector.T / temperature).detach()
+        similarity = self.owner.part("itc", ITC).similarity(self.rgb_vector, self.depth_vector)
         found: Found = self.parts["itm"](
             self.rgb, self.depth, similarity, generator, self.groups, self.owner.features("depth", altered), visible
         )

@@ -9,13 +9,10 @@ from torch import Tensor
 
 from rgbdsod.datasets import Dataset, collate, resized
 from rgbdsod.datasets.dataset import View
-from rgbdsod.errors import UsageError
 from rgbdsod.fusion import filter_weights
 from rgbdsod.fusion.alignment.filter import FilterMode, check_filter
-from rgbdsod.models import build_model
 from rgbdsod.run.alignment import Alignment
-from rgbdsod.run.alignment_settings import AlignmentSettings
-from rgbdsod.run.checkpoint import read_checkpoint
+from rgbdsod.run.trained_alignment import open_alignment
 
 
 @dataclass(frozen=True)
@@ -63,28 +60,12 @@ def score_pairs(folder: str | Path, data: Dataset, *, device: str = "auto", batc
     Raises:
         UsageError: there is no such training, or it had no matching head.
     """
-    judge = _judge(Path(folder), device)
-    return torch.cat([judge.match(inputs).cpu() for inputs in _batches(judge, data, batch)])
+    judge = open_alignment(folder, "itm", device=device, flag="--filter")
+    return torch.cat([judge.match(inputs).cpu() for inputs in image_batches(judge, data, batch)])
 
 
-def _judge(folder: Path, device: str) -> Alignment:
-    """The network and the heads as that training left them."""
-    file = folder / "checkpoints" / "last.pt"
-    if not file.is_file():
-        raise UsageError(f"--filter {folder}: no training is there; pass the folder of one that had --itm")
-    progress, state = read_checkpoint(file)
-    settings = progress.settings.get("alignment") or {}
-    if not settings.get("itm"):
-        raise UsageError(f"--filter {folder}: that training had no matching head; train with --itm 0.1 first")
-    given = {name: progress.settings.get(name) for name in ("fusion", "encoder")}
-    model = build_model(progress.settings["model"], **given, seed=0, device=device)
-    model.network.load_state_dict(state["model"])
-    judge = Alignment(model.eval(), AlignmentSettings(**settings), seed=0, total=1)
-    judge.parts.load_state_dict(state["alignment"])
-    return judge
-
-
-def _batches(judge: Alignment, data: Dataset, batch: int) -> Iterator[dict[str, Tensor]]:
+def image_batches(judge: Alignment, data: Dataset, batch: int) -> Iterator[dict[str, Tensor]]:
+    """All images of a set at the judging network's size, on its device, unaugmented and in order."""
     model = judge.model
     for start in range(0, len(data), batch):
         samples = [data[place] for place in range(start, min(start + batch, len(data)))]

@@ -4,8 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from rgbdsod.fusion import CrossEncoder, Manipulation, itc_loss, manipulation_contrast
-from rgbdsod.fusion.alignment.manipulation import placed
+from rgbdsod.fusion import CrossEncoder, Manipulation, itc_loss, manipulation_contrast, patch_loss
 
 CHANNELS = {"rgb": 6, "depth": 6}
 T = 0.07
@@ -85,6 +84,6 @@ def test_a_patch_is_placed_where_the_inputs_disagree() -> None:
     patch = torch.zeros(2, 1, 8, 8)
     patch[0, :, :4, :4] = 1
     there = 2 * F.avg_pool2d(patch, 2)
-    assert float(placed(there, patch)) == pytest.approx(0, abs=1e-6)
-    assert float(placed(2 - there, patch)) > 0.8
-    assert float(placed(there, torch.zeros_like(patch))) == 0
+    assert float(patch_loss(there, patch)) == pytest.approx(0, abs=1e-6)
+    assert float(patch_loss(2 - there, patch)) > 0.8
+    assert float(patch_loss(there, torch.zeros_like(patch))) == 0

@@ -77,7 +77,7 @@ def test_a_step(name: str, masked, inputs) -> None:
     features = {key: encode(key, x) for key, x in inputs.items()}
     loss, seen = masked(name, inputs, features, encode, generator())
     loss.backward()
-    assert float(seen["error"]) == pytest.approx(float(loss))
+    assert float(seen["error"]) == pytest.approx(float(loss.detach()))
     assert 0 < seen["baseline"] < 0.5
     assert masked.token.grad.abs().sum() > 0 and masked.fill[name].grad.abs().sum() > 0
 
