@@ -24,10 +24,10 @@ def start_from(network: Unet, rgb: OneStream, depth: OneStream | None = None, in
     Raises:
         UsageError: the encoders differ.
     """
-    names = [(name, one.spec.encoder) for name, one in (("rgb", rgb), ("depth", depth)) if one is not None]
-    for name, encoder in names:
-        if encoder != network.spec.encoder:
-            raise UsageError(f"{name} has encoder {encoder}, the network {network.spec.encoder}; train both on one")
+    wanted = network.spec.encoder
+    for name, one in (("rgb", rgb), ("depth", depth or rgb)):
+        if one.spec.encoder != wanted:
+            raise UsageError(f"{name} has encoder {one.spec.encoder}, the network {wanted}; train both on one")
     if isinstance(network, TwoMaps):
         network.rgb.load_state_dict(rgb.state_dict())
         if network.depth is not None:
