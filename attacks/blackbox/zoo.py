@@ -90,7 +90,7 @@ def _descend(search: Search, descent: Descent, weight: float, rounds: int, itera
         descent.refine(step / iterations)
         look = search.evaluate(descent.point)
         lowest = descent.lowest(look.gap, play.weight)
-        play, ended = play.after(lowest, look.fooled, max(iterations // rounds, 1))
+        play, ended = play.after(lowest, look.fooled, max(iterations // rounds, 1) + 1)  # the first look is no step
         descent.begin_anew(ended, look.fooled)
         gap, *rest = descent.leave((play.played >= rounds) | (search.best == 0), look.gap, *play)
         play = Rounds(*rest)
