@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from rgbdsod.errors import UsageError
 from rgbdsod.fusion.presets import FUSIONS, named_spec
-from rgbdsod.models.table import RGB, InputSpec, ModelRow
+from rgbdsod.models.table import InputSpec, ModelRow
 
 
 def with_fusion(row: ModelRow, fusion: str | None) -> ModelRow:
@@ -60,6 +60,8 @@ def untrained_note(name: str, fusion: str) -> str:
 
 
 def _read_by(fusion: str, inputs: dict[str, InputSpec]) -> dict[str, InputSpec]:
-    """The inputs that a design of the U-Net reads; encoded depth (HHA) is treated as an image."""
-    specs = {**inputs, "hha": RGB}
-    return {name: specs[name] for name in named_spec(fusion).inputs}
+    """The inputs of a design of the U-Net; where it reads HHA, the network itself makes it of plain depth."""
+    names = named_spec(fusion).inputs
+    if "hha" in names:
+        return {**inputs, "depth": InputSpec(1)}
+    return {name: inputs[name] for name in names}

@@ -13,6 +13,7 @@ from rgbdsod.fusion.presets import named_spec
 from rgbdsod.fusion.spec import FusionSpec
 from rgbdsod.models.unet import Decoder, OneStream, TwoMaps, Unet
 from rgbdsod.models.unet_encoder import LEVELS, UnetEncoder
+from rgbdsod.models.unet_hha import ThroughHha
 
 DECODER_CHANNELS = (256, 128, 64, 32, 16)
 
@@ -157,15 +158,16 @@ def build_unet(
     return OneStream(spec, decoder, init_extra, **options)
 
 
-def unet(fusion: str = "multi", encoder: str = "resnet18", **options: Any) -> Unet:
-    """The neutral network by name: 14 to 29 million parameters on a ResNet-18.
+def unet(fusion: str = "multi", encoder: str = "resnet18", **options: Any) -> Unet | ThroughHha:
+    """The neutral network by name: 14 to 29 million parameters on a ResNet-18. A design of HHA takes depth.
 
     Args:
         fusion: a name in `rgbdsod.fusion.FUSIONS`: a preset, or a protocol and a preset ("A:mid").
         encoder: of segmentation-models-pytorch, or "tu-" and a model of timm.
         options: as for `build_unet`.
     """
-    return build_unet(named_spec(fusion, encoder), **options)
+    network = build_unet(named_spec(fusion, encoder), **options)
+    return ThroughHha(network) if "hha" in network.inputs else network
 
 
 def unet_small(
@@ -175,7 +177,7 @@ def unet_small(
     channels: tuple[int, int, int, int] = (16, 32, 64, 128),
     stem_width: int = 8,
     decoder: Sequence[int] = (64, 32, 16, 16, 8),
-) -> Unet:
+) -> Unet | ThroughHha:
     """The neutral network on a narrow encoder, light enough to train on a CPU.
 
     Args:

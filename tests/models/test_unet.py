@@ -204,11 +204,21 @@ def test_wrong_inputs_are_refused() -> None:
 @pytest.mark.parametrize("fusion", [*PRESETS, "A:multi"])
 def test_the_zoo_builds_every_preset(fusion: str) -> None:
     model = build_model("unet.small", fusion=fusion, seed=0, device="cpu").eval()
-    assert model.inputs == (PRESETS[fusion].inputs if fusion in PRESETS else ("rgb", "depth"))
+    assert model.inputs == ((fusion,) if fusion in ("rgb", "depth") else ("rgb", "depth"))
     inputs = {name: torch.rand(1, 1 if name == "depth" else 3, 40, 60) for name in model.inputs}
     with torch.no_grad():
         assert model(**inputs).shape == (1, 1, 40, 60)
     assert model.card.fusion == fusion
+
+
+def test_a_network_of_hha_takes_depth_and_passes_its_gradient() -> None:
+    network = unet_small("early6").eval()
+    assert network.inputs == ("rgb", "depth") and network.network.inputs == ("rgb", "hha")
+    rgb, depth = torch.rand(2, 3, 64, 64), (torch.rand(2, 1, 64, 64) * 0.2 + 0.4).requires_grad_()
+    final = network(rgb, depth)["final"]
+    parts = network.fuse({"rgb": network.encode("rgb", rgb), "depth": network.encode("depth", depth)})
+    torch.testing.assert_close(parts["final"], final)
+    assert torch.autograd.grad(final.square().sum(), depth)[0].abs().sum() > 0
 
 
 def test_every_operator_is_used_above() -> None:

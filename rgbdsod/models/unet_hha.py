@@ -1,0 +1,52 @@
+"""A network that was made for HHA, fed with depth: the encoding is its first layer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rgbdsod.datasets import HHAEncoder
+from rgbdsod.models.table import IMAGENET_MEAN, IMAGENET_STD
+from rgbdsod.models.unet import Unet
+
+
+class ThroughHha(nn.Module):
+    """Takes depth in [0, 1] and gives the network pseudo-HHA of it, normalised like an image.
+
+    An attack on depth moves the map before the encoding, so no channel takes a value that depth could not give. For
+    attacks on the channels themselves, wrap `network` alone.
+
+    Args:
+        network: with an input "hha".
+
+    Source:
+        Gupta et al., "Learning Rich Features from RGB-D Images" (ECCV 2014, arXiv 1407.5736).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: Unet) -> None:
+        super().__init__()
+        self.inputs = tuple("depth" if name == "hha" else name for name in network.inputs)
+        self.network = network
+        self.encoder = HHAEncoder.pseudo()
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def encode(self, name: str, x: Tensor) -> Any:
+        """What the network computes of one input alone: normalised RGB (B,3,H,W), or depth in [0, 1] (B,1,H,W)."""
+        if name != "depth":
+            return self.network.encode(name, x)
+        with torch.autocast(x.device.type, enabled=False):  # angles from half-precision points would be noise
+            image = self.encoder(x.float())
+        return self.network.encode("hha", (image - self.mean) / self.std)
+
+    def fuse(self, features: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The network's outputs."""
+        return self.network.fuse({"hha" if name == "depth" else name: value for name, value in features.items()})
+
+    def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
+        """The outputs of `fuse` for the inputs, in the order of `inputs`."""
+        return self.fuse({name: self.encode(name, x) for name, x in zip(self.inputs, inputs, strict=True)})
