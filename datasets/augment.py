@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbdsod.datasets.hha.camera import resized_camera
 from rgbdsod.datasets.sample import Sample
 
 
@@ -43,16 +44,18 @@ def augment(sample: Sample, rng: np.random.Generator, how: Augmentation) -> Samp
 
 
 def resized(sample: Sample, size: tuple[int, int]) -> Sample:
-    """The sample at another size (H, W): linear, nearest for the validity; the mask stays grey at its edges."""
+    """The sample at another size (H, W), its camera too: linear, nearest for validity; the mask stays grey at edges."""
     if sample.size == size:
         return sample
-    return _everywhere(sample, lambda array: _scaled(array, size))
+    camera = None if sample.camera is None else resized_camera(sample.camera, sample.size, size)
+    return replace(_everywhere(sample, lambda array: _scaled(array, size)), camera=camera)
 
 
 def _everywhere(sample: Sample, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Sample:
-    """The sample with the same change made to all its arrays."""
+    """The sample with the same change made to all its arrays; its camera saw another image."""
     return replace(
         sample,
+        camera=None,
         rgb=np.ascontiguousarray(change(sample.rgb)),
         depth=np.ascontiguousarray(change(sample.depth)),
         mask=None if sample.mask is None else np.ascontiguousarray(change(sample.mask)),

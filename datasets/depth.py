@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbdsod.datasets.hha.scale import DepthScale
 from rgbdsod.datasets.images import read_raw_depth
 from rgbdsod.datasets.sample import Flags, Map, on_grid
 from rgbdsod.datasets.sensor import fill
@@ -62,6 +63,14 @@ class DepthConvention:
             low, high = self.value_range
             scale = f"{low:g} to {high:g} become the ends of [0, 1]"
         return f"near is {self.near}; {scale}" + ("; millimetres, 0 = missing" if self.unit == "mm" else "")
+
+    @property
+    def scale(self) -> DepthScale | None:
+        """What depth means in metres: known for millimetres between two limits that are the same for all images."""
+        if self.unit != "mm" or self.near != "dark" or not isinstance(self.value_range, tuple):
+            return None
+        near, far = (limit / 1000 for limit in self.value_range)
+        return DepthScale(near, far, "linear") if near > 0 else None
 
 
 AS_WRITTEN = DepthConvention(value_range="full")

@@ -5,12 +5,13 @@ from hashlib import sha256
 
 from rgbdsod.datasets.dataset import Dataset
 from rgbdsod.datasets.depth import DepthConvention, decode
+from rgbdsod.datasets.hha.camera import Matrix, check_camera
 from rgbdsod.datasets.images import Header, read_header, read_mask, read_raw_depth, read_rgb
 from rgbdsod.datasets.layout import Layout
 from rgbdsod.datasets.matching import Entry
 from rgbdsod.datasets.sample import Sample
-from rgbdsod.datasets.settings import FolderSettings
-from rgbdsod.errors import DataError
+from rgbdsod.datasets.settings import FILE, FolderSettings
+from rgbdsod.errors import DataError, UsageError
 
 
 class Folder(Dataset):
@@ -50,7 +51,7 @@ class Folder(Dataset):
         """Read the files of one sample.
 
         Raises:
-            DataError: a file is missing or damaged, or the sizes differ.
+            DataError: a file is missing or damaged, the sizes differ, or the camera is one of other images.
         """
         entry = self.entries[position]
         rgb = read_rgb(entry.rgb)
@@ -70,6 +71,8 @@ class Folder(Dataset):
             valid=depth.valid,
             depth_levels=depth.levels,
             group=self.settings.group_of(entry.id),
+            camera=self._camera(entry.id, rgb.shape[:2]),
+            scale=self.depth_convention.scale,
         )
 
     def headers(self, position: int) -> dict[str, Header]:
@@ -85,23 +88,27 @@ class Folder(Dataset):
         return self._headers[position]
 
     def check_sizes(self, position: int) -> None:
-        """Compare the sizes of the files of one sample, from their headers.
+        """Compare the sizes of the files of one sample, from their headers, and the camera with them.
 
         Raises:
-            DataError: they differ.
+            DataError: they differ, or the camera is one of other images.
         """
-        self._compare(self.ids[position], {role: header.size for role, header in self.headers(position).items()})
+        name, sizes = self.ids[position], {role: header.size for role, header in self.headers(position).items()}
+        self._compare(name, sizes)
+        self._camera(name, sizes["rgb"])
 
     def size(self, position: int) -> tuple[int, int]:
         """(H, W) of one sample, from the header of its RGB file."""
         return self.headers(position)["rgb"].size
 
     def digest(self, position: int) -> str:
-        """SHA-256 of the files of one sample and of how its depth is read."""
+        """SHA-256 of the files of one sample, of how its depth is read, and of its camera."""
         entry = self.entries[position]
         total = sha256(self.convention.encode())
         for path in (entry.rgb, entry.depth, entry.mask):
             total.update(sha256(path.read_bytes() if path else b"").digest())
+        if self.settings.camera is not None:
+            total.update(self.settings.camera.tobytes())
         return total.hexdigest()
 
     def _compare(self, name: str, sizes: dict[str, tuple[int, ...]]) -> None:
@@ -111,6 +118,13 @@ class Folder(Dataset):
             rgb, other = (f"{found[1]}x{found[0]}" for found in (sizes["rgb"], size))
             cure = ", or pass --resize-depth" if role == "depth" else ""
             raise DataError(f"id {name}: rgb is {rgb} but {role} is {other}; resize them{cure}")
+
+    def _camera(self, name: str, size: tuple[int, int]) -> Matrix | None:
+        """The folder's camera, if it is one of images of this size."""
+        try:
+            return None if self.settings.camera is None else check_camera(self.settings.camera, size)
+        except UsageError as error:
+            raise DataError(f"id {name}: {error}; the camera stands in {FILE}") from error
 
 
 def _name(layout: Layout) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbdsod.datasets.hha.scale import DepthScale
+
 Map = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
@@ -21,8 +23,9 @@ class Sample:
         mask: (H,W) uint8 as in the file, salient above 128; None where there is no ground truth.
         valid: (H,W) bool, False where the sensor measured nothing and `depth` was filled in.
         depth_levels: 255 or 65535: the grid on which the depth is saved.
-        camera: (3,3) pinhole matrix, where known.
+        camera: (3,3) pinhole matrix, for pixel numbers that begin at 1, where known.
         group: samples of one group show the same thing (frames of one film), or are of one kind; None: not known.
+        scale: what `depth` means in metres, where known.
     """
 
     id: str
@@ -33,6 +36,7 @@ class Sample:
     depth_levels: int
     camera: NDArray[np.float64] | None = None
     group: str | None = None
+    scale: DepthScale | None = None
 
     @property
     def size(self) -> tuple[int, int]:

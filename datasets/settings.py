@@ -3,18 +3,23 @@
 import re
 import tomllib
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from rgbdsod.datasets.depth import DepthConvention
+from rgbdsod.datasets.hha.camera import Matrix, pinhole
 from rgbdsod.errors import DataError, UsageError
 
 FILE = "rgbdsod.toml"
 
-_FIELDS = ("name", "near", "depth_range", "depth_unit", "salient", "group", "licence", "source")
+_FIELDS = ("name", "near", "depth_range", "depth_unit", "salient", "group", "camera", "licence", "source")
+_NUMBERS = ("depth_range", "camera")
+
+_OF_A_CAMERA = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FolderSettings:
     """The fields of `rgbdsod.toml`, all optional.
 
@@ -23,6 +28,7 @@ class FolderSettings:
         convention: of its depth files, from `near`, `depth_range` and `depth_unit`.
         salient: "nearer" or "farther" than the surroundings, or "either"; what the check of the convention expects.
         group: regular expression whose first group, found in an id, names what images have in common, such as a film.
+        camera: (3,3) pinhole matrix of its images, for pixel numbers that begin at 1.
         licence: of the images.
         source: of the images.
     """
@@ -31,6 +37,7 @@ class FolderSettings:
     convention: DepthConvention | None = None
     salient: str = "nearer"
     group: re.Pattern[str] | None = None
+    camera: Matrix | None = None
     licence: str = ""
     source: str = ""
 
@@ -64,7 +71,7 @@ def read_settings(*folders: Path) -> FolderSettings:
 
 def _settings(fields: dict[str, Any]) -> FolderSettings:
     for name, value in fields.items():
-        if name != "depth_range" and not isinstance(value, str):
+        if name not in _NUMBERS and not isinstance(value, str):
             raise TypeError(f"{name} is {value!r}; expected text in quotes")
     limits = fields.get("depth_range")
     if isinstance(limits, list):
@@ -82,6 +89,15 @@ def _settings(fields: dict[str, Any]) -> FolderSettings:
         convention=DepthConvention(fields.get("near", "dark" if unit == "mm" else "bright"), limits, unit),
         salient=salient,
         group=group,
+        camera=_camera(fields["camera"]) if "camera" in fields else None,
         licence=fields.get("licence", ""),
         source=fields.get("source", ""),
     )
+
+
+def _camera(numbers: Any) -> Matrix:
+    """The matrix of [fx, fy, cx, cy]."""
+    known = isinstance(numbers, list) and len(numbers) == _OF_A_CAMERA
+    if not (known and all(isinstance(number, (int, float)) and 0 < number < inf for number in numbers)):
+        raise ValueError(f"camera is {numbers!r}; expected [fx, fy, cx, cy] in pixels, all above 0")
+    return pinhole(*map(float, numbers))

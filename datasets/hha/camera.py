@@ -40,11 +40,16 @@ def check_camera(camera: ArrayLike | None, size: tuple[int, int]) -> Matrix:
     return matrix
 
 
+def pinhole(fx: float, fy: float, cx: float, cy: float) -> Matrix:
+    """The matrix (3,3) of focal lengths and centre in pixels."""
+    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], np.float64)
+
+
 def kinect_camera(size: tuple[int, int]) -> Matrix:
     """The matrix that is assumed where none is known: a Kinect's field of view, centred; for 1-based pixel numbers."""
     height, width = size
     focal = KINECT_FOCAL * width
-    return np.array([[focal, 0, (width + 1) / 2], [0, focal, (height + 1) / 2], [0, 0, 1]])
+    return pinhole(focal, focal, (width + 1) / 2, (height + 1) / 2)
 
 
 def resized_camera(camera: ArrayLike, size: tuple[int, int], new_size: tuple[int, int]) -> Matrix:

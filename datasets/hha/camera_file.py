@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbdsod.datasets.hha.camera import Matrix, check_camera
+from rgbdsod.datasets.hha.camera import Matrix, check_camera, pinhole
 from rgbdsod.errors import DataError, UsageError
 
 _KEYS = ("camera", "K", "intrinsic_matrix", "color")
@@ -104,6 +104,5 @@ def _matrix(numbers: Any) -> Matrix | None:
     except (TypeError, ValueError):
         return None
     if values.size == 4:
-        fx, fy, cx, cy = values.ravel()
-        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+        return pinhole(*values.ravel().tolist())
     return values.reshape(3, 3).copy() if values.size == 9 else None

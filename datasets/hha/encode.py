@@ -133,21 +133,27 @@ def pseudo_hha(
     return Hha(found.image, found.valid, found.gravity, found.floor, metric=False)
 
 
-def sample_hha(sample: Sample, scale: DepthScale, *, missing: Missing = "reference") -> Hha:
+def sample_hha(sample: Sample, scale: DepthScale | None = None, *, missing: Missing = "reference") -> Hha:
     """Metric HHA of a sample that knows its camera.
 
     Args:
         sample: its `camera` is for pixel numbers that begin at 1; its `valid` says where depth was filled in.
-        scale: what its depth means in metres: the range with which the files were read.
+        scale: what its depth means in metres: the range with which the files were read; None: the sample's own.
         missing: as for `encode_hha`.
 
     Raises:
-        UsageError: the sample has no camera.
+        UsageError: the sample has no camera, or no scale is known.
     """
     if sample.camera is None:
         raise UsageError(
             f"{sample.id} has no camera matrix, so there is no metric HHA of it; give the sample one "
-            "(dataclasses.replace(sample, camera=...)), or take pseudo_hha(sample.depth)"
+            "(camera = [fx, fy, cx, cy] in its rgbdsod.toml), or take pseudo_hha(sample.depth)"
+        )
+    scale = scale or sample.scale
+    if scale is None:
+        raise UsageError(
+            f"{sample.id} has depth without a scale in metres; pass scale=DepthScale(near, far), or read the files "
+            "with depth_unit=mm and a depth_range"
         )
     return encode_hha(scale.metres(sample.depth.astype(np.float64)), sample.camera, valid=sample.valid, missing=missing)
 

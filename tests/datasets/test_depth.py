@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from datasets_files import SIZE, depth_array, make_set, save
 
-from rgbdsod.datasets import DepthConvention, load_dataset
+from rgbdsod.datasets import (
+    Augmentation,
+    DepthConvention,
+    DepthScale,
+    augment,
+    encode_hha,
+    load_dataset,
+    resized,
+    sample_hha,
+)
 from rgbdsod.datasets.depth import decode
 from rgbdsod.errors import DataError, UsageError
 
@@ -195,6 +204,10 @@ def test_a_split_inherits_the_description_of_its_role_folders(tmp_path):
         ('group = "("', "rgbdsod.toml: "),
         ("name = 5", "name is 5; expected text"),
         ('group = "abc"', "with a .group."),
+        ("camera = [50, 50, 16]", r"camera is .50, 50, 16.; expected .fx, fy, cx, cy."),
+        ("camera = [50, -50, 16, 12]", "all above 0"),
+        ('camera = "camera.json"', "expected .fx, fy, cx, cy."),
+        ("camera = [500, 500, 320, 240]", "id 1: the camera's centre .320, 240. lies.*rgbdsod.toml"),
     ],
 )
 def test_a_wrong_description_is_explained(tmp_path, text, words):
@@ -202,3 +215,24 @@ def test_a_wrong_description_is_explained(tmp_path, text, words):
     (tmp_path / "rgbdsod.toml").write_text(text)
     with pytest.raises(DataError, match=words):
         load_dataset(tmp_path)
+
+
+def test_a_folder_may_know_its_camera_and_its_metres(tmp_path):
+    make_set(tmp_path)
+    height, width = depth_array().shape
+    before = load_dataset(tmp_path, depth_unit="mm", depth_range=(500, 4500))
+    assert before[0].camera is None and before[0].scale == DepthScale(0.5, 4.5, "linear")
+    (tmp_path / "rgbdsod.toml").write_text(f"camera = [50, 60.5, {width / 2}, {height / 2}]")
+    data = load_dataset(tmp_path)
+    assert data[0].camera.tolist() == [[50, 0, width / 2], [0, 60.5, height / 2], [0, 0, 1]]
+    assert data[0].scale is None and load_dataset(tmp_path, depth_range=(0, 255))[0].scale is None
+    metric = load_dataset(tmp_path, depth_unit="mm", depth_range=(500, 4500))
+    assert metric.fingerprint != before.fingerprint
+    sample = metric[0]
+    half = resized(sample, (height // 2, width // 2))
+    assert half.camera[0, 0] == 25 * (width // 2) / (width / 2) and half.scale == sample.scale
+    assert augment(sample, np.random.default_rng(0), Augmentation()).camera is None
+    direct = encode_hha(sample.scale.metres(sample.depth.astype(float)), sample.camera, valid=sample.valid)
+    assert np.array_equal(sample_hha(sample).image, direct.image)
+    with pytest.raises(UsageError, match=r"depth without a scale.*depth_range"):
+        sample_hha(data[0])
