@@ -33,6 +33,7 @@ class FusionSpec:
         flow: what the result feeds: "skip" the decoder alone, "stream" also the later levels of the RGB encoder.
         encoder: name of the encoder.
         siamese: one encoder reads both inputs.
+        own_norms: of a siamese encoder, each input has its own normalisation layers.
         depth: "d" one channel, "d3" one channel that the network repeats to three, "hha" three channels. A siamese
             encoder has three channels, so "d" is repeated for it too.
         symmetric: at levels that are not fused the decoder gets the mean of both streams instead of RGB alone.
@@ -53,6 +54,7 @@ class FusionSpec:
     flow: Literal["skip", "stream"] = "skip"
     encoder: str = "resnet18"
     siamese: bool = False
+    own_norms: bool = False
     depth: Depth = "d"
     symmetric: bool = False
     bottleneck: int | None = None
@@ -134,6 +136,8 @@ def _check_operator(spec: FusionSpec) -> None:
 def _check_streams(spec: FusionSpec) -> None:
     if spec.siamese and spec.kind in ("single", "early"):
         raise UsageError("siamese=True needs two streams; pass levels of 1 to 6")
+    if spec.own_norms and not (spec.siamese and spec.two_encoders):
+        raise UsageError("own_norms=True is for a siamese encoder; pass siamese=True and levels of 1 to 5")
     if spec.flow == "stream" and not spec.two_encoders:
         raise UsageError('flow="stream" needs two encoders; pass levels of 1 to 5')
     if spec.symmetric and not (spec.two_encoders and spec.flow == "skip"):

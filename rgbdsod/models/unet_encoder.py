@@ -6,6 +6,7 @@ from typing import Any
 import segmentation_models_pytorch as smp
 from timm.models import FeatureListNet
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 from torchvision.models import ResNet
 
 from rgbdsod.errors import UsageError
@@ -13,6 +14,8 @@ from rgbdsod.fusion.extra_channels import InitExtra, widen
 
 LEVELS = 5
 """Levels of an encoder, with strides 2, 4, 8, 16 and 32."""
+
+_NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
 _RESNET = (("conv1", "bn1", "relu"), ("maxpool", "layer1"), ("layer2",), ("layer3",), ("layer4",))
 
@@ -83,6 +86,20 @@ class UnetEncoder(nn.Module):
         for parts in (self._levels or ())[last:]:
             for part in parts:
                 self.body.set_submodule(part, nn.Identity())
+
+
+def share_weights(source: UnetEncoder, target: UnetEncoder) -> None:
+    """Make two encoders of one kind one in all but their normalisation layers.
+
+    Args:
+        source: whose parameters both will have.
+        target: gives up its own.
+    """
+    for name, module in target.named_modules():
+        if isinstance(module, _NORMS):
+            continue
+        for key, _ in list(module.named_parameters(recurse=False)):
+            setattr(module, key, getattr(source.get_submodule(name), key))
 
 
 def _body(name: str, channels: int, options: dict[str, Any]) -> Any:

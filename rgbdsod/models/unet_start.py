@@ -38,7 +38,8 @@ def start_from(network: Unet, rgb: OneStream, depth: OneStream | None = None, in
         network.encoder.load_state_dict(rgb.encoder.state_dict())
         network.decoder.load_state_dict(rgb.decoder.state_dict())
         if network.depth_encoder is not None:
-            _copy_encoder((depth or rgb).encoder, network.depth_encoder)
+            shared = network.spec.siamese  # the weights are those of RGB
+            _copy_encoder((rgb if shared else depth or rgb).encoder, network.depth_encoder)
         return
     if not isinstance(network, OneStream):
         raise UsageError(f"{type(network).__name__} is no U-Net of this package")

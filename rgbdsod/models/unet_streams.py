@@ -12,7 +12,7 @@ from rgbdsod.fusion.operators import fusion_operator
 from rgbdsod.fusion.presets import named_spec
 from rgbdsod.fusion.spec import FusionSpec
 from rgbdsod.models.unet import Decoder, OneStream, TwoMaps, Unet
-from rgbdsod.models.unet_encoder import LEVELS, UnetEncoder
+from rgbdsod.models.unet_encoder import LEVELS, UnetEncoder, share_weights
 from rgbdsod.models.unet_hha import ThroughHha
 
 DECODER_CHANNELS = (256, 128, 64, 32, 16)
@@ -53,7 +53,11 @@ class TwoStreams(Unet):
             self.inputs[1]: LEVELS if whole else spec.levels[-1],
         }
         self.depth_encoder = None
-        if not spec.siamese:
+        if spec.own_norms:
+            self.depth_encoder = UnetEncoder(spec.encoder, **options)
+            _share(self)
+            self.register_load_state_dict_post_hook(_share)
+        elif not spec.siamese:
             last = self.reach[self.inputs[1]] if trimmed else LEVELS
             self.depth_encoder = UnetEncoder(spec.encoder, self.channels("depth"), last=last, **options)
         extra = {} if spec.bottleneck is None else {"bottleneck": spec.bottleneck}
@@ -193,6 +197,12 @@ def unet_small(
     if not encoder.startswith("tu-"):
         raise UsageError(f'the small U-Net takes a ResNet of timm, such as tu-resnet10t, but got encoder "{encoder}"')
     return unet(fusion, encoder, decoder=decoder, channels=channels, stem_width=stem_width)
+
+
+def _share(network: nn.Module, *_: Any) -> None:
+    """Make the encoders one but for their normalisation; loading by assignment would part them."""
+    if isinstance(network, TwoStreams) and network.depth_encoder is not None:
+        share_weights(network.encoder, network.depth_encoder)
 
 
 def _check_widths(spec: FusionSpec, widths: Sequence[int]) -> None:

@@ -55,6 +55,7 @@ def test_protocols() -> None:
         ({"flow": "both"}, 'no flow "both"; there are skip, stream'),
         ({"depth": "rgb"}, 'no depth "rgb"; there are d, d3, hha'),
         ({"levels": (0,), "siamese": True}, "siamese=True needs two streams"),
+        ({"own_norms": True}, "own_norms=True is for a siamese encoder"),
         ({"levels": (6,), "op": "mean", "flow": "stream"}, 'flow="stream" needs two encoders'),
         ({"flow": "stream", "symmetric": True}, "symmetric=True needs two encoders that stay separate"),
         ({"op": "sum", "bottleneck": 8}, 'bottleneck=8 is for op="concat"'),

@@ -32,6 +32,7 @@ DESIGNS = {
     "stream": FusionSpec((3,), flow="stream", op="sum"),
     "stream, three": FusionSpec((2, 4, 5), flow="stream", op="gate"),
     "siamese": FusionSpec((2, 4, 5), siamese=True),
+    "own norms": FusionSpec((2, 4, 5), siamese=True, own_norms=True, op="mean"),
     "siamese stream": FusionSpec((3,), siamese=True, flow="stream", op="sum"),
     "siamese decision": FusionSpec((6,), siamese=True, op="gate"),
     "symmetric": FusionSpec((4,), symmetric=True, op="weighted"),
@@ -135,6 +136,24 @@ def test_zero_filters_leave_the_rgb_network_for_any_depth() -> None:
         assert torch.equal(network(*first.values())["final"], network(*second.values())["final"])
         other = build_unet(FusionSpec((0,), **NARROW), **SIZES).eval()
         assert not torch.equal(other(*first.values())["final"], other(*second.values())["final"])
+
+
+def test_own_norms_are_all_that_differs_in_a_siamese_encoder() -> None:
+    network = made("own norms")
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+    network.train()(*some_inputs(network).values())["final"].square().mean().backward()
+    optimiser.step()
+    again = made("own norms")
+    again.load_state_dict({name: value.clone() for name, value in network.state_dict().items()}, assign=True)
+    for one in (network, again):
+        pairs = list(zip(one.encoder.named_modules(), one.depth_encoder.modules(), strict=True))
+        for (_, first), second in pairs:
+            shared = [a is b for a, b in zip(first._parameters.values(), second._parameters.values(), strict=True)]
+            assert not any(shared) if isinstance(first, nn.BatchNorm2d) else all(shared)
+    statistics = [name for name in network.state_dict() if "encoder" in name and name.endswith("running_mean")]
+    assert not torch.equal(*(network.state_dict()[name] for name in statistics[:: len(statistics) // 2]))
+    with torch.device("meta"):
+        assert millions(build_unet(FusionSpec((5,), siamese=True, own_norms=True, op="sum"))) == 14.34
 
 
 def test_decision_is_the_mean_of_two_networks() -> None:
