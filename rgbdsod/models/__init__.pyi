@@ -10,6 +10,8 @@ from .losses import training_loss as training_loss
 from .table import MODELS as MODELS
 from .table import InputSpec as InputSpec
 from .table import ModelRow as ModelRow
+from .through_depth import ThroughDepth as ThroughDepth
+from .unet_hha import reads_hha as reads_hha
 from .unet_start import start_from as start_from
 from .unet_streams import build_unet as build_unet
 from .wrap import wrap as wrap
@@ -23,12 +25,14 @@ __all__ = [
     "InputSpec",
     "ModelRow",
     "SaliencyModel",
+    "ThroughDepth",
     "available_devices",
     "build_model",
     "build_unet",
     "load_model",
     "network_cost",
     "read_state",
+    "reads_hha",
     "resolve_device",
     "save_asset",
     "start_from",

@@ -7,15 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from rgbdsod.datasets import HHAEncoder
-from rgbdsod.models.table import IMAGENET_MEAN, IMAGENET_STD
+from rgbdsod.errors import UsageError
+from rgbdsod.models.base import SaliencyModel
+from rgbdsod.models.table import IMAGENET_MEAN, IMAGENET_STD, RGB
 from rgbdsod.models.unet import Unet
 
 
 class ThroughHha(nn.Module):
     """Takes depth in [0, 1] and gives the network pseudo-HHA of it, normalised like an image.
 
-    An attack on depth moves the map before the encoding, so no channel takes a value that depth could not give. For
-    attacks on the channels themselves, wrap `network` alone.
+    An attack on depth moves the map before the encoding, so no channel takes a value that depth could not give.
+    `reads_hha` gives the model whose input are the channels themselves.
 
     Args:
         network: with an input "hha".
@@ -50,3 +52,21 @@ class ThroughHha(nn.Module):
     def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
         """The outputs of `fuse` for the inputs, in the order of `inputs`."""
         return self.fuse({name: self.encode(name, x) for name, x in zip(self.inputs, inputs, strict=True)})
+
+
+def reads_hha(model: SaliencyModel) -> SaliencyModel:
+    """The same network with the channels of HHA as its input, from one that makes them of depth.
+
+    Args:
+        model: of a design with HHA, such as `load_model("unet", fusion="early6")`.
+
+    Returns:
+        A model with the inputs "rgb" and "hha", both (B,3,H,W) in [0, 1]; the network is shared.
+
+    Raises:
+        UsageError: the model reads no HHA.
+    """
+    if not isinstance(model.network, ThroughHha):
+        raise UsageError(f"{model.name} reads no HHA; load one that does, such as unet with fusion early6")
+    specs = {"rgb": model.specs["rgb"], "hha": RGB}
+    return SaliencyModel(model.network.network, specs, model.card, size=model.size, multiple=model.multiple)

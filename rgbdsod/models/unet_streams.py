@@ -56,7 +56,7 @@ class TwoStreams(Unet):
         if spec.own_norms:
             self.depth_encoder = UnetEncoder(spec.encoder, **options)
             _share(self)
-            self.register_load_state_dict_post_hook(_share)
+            self.register_load_state_dict_post_hook(_share)  # type: ignore[no-untyped-call]
         elif not spec.siamese:
             last = self.reach[self.inputs[1]] if trimmed else LEVELS
             self.depth_encoder = UnetEncoder(spec.encoder, self.channels("depth"), last=last, **options)

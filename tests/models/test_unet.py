@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from rgbdsod.errors import UsageError
 from rgbdsod.fusion import OPERATORS, PRESETS, FusionSpec
 from rgbdsod.models.unet import Unet
+from rgbdsod.models.unet_hha import reads_hha
 from rgbdsod.models.unet_streams import build_unet, unet, unet_small
 from rgbdsod.models.zoo import build_model
 from rgbdsod.types import StagedNetwork
@@ -238,6 +239,18 @@ def test_a_network_of_hha_takes_depth_and_passes_its_gradient() -> None:
     parts = network.fuse({"rgb": network.encode("rgb", rgb), "depth": network.encode("depth", depth)})
     torch.testing.assert_close(parts["final"], final)
     assert torch.autograd.grad(final.square().sum(), depth)[0].abs().sum() > 0
+
+
+def test_the_channels_of_hha_can_be_the_input() -> None:
+    model = build_model("unet.small", fusion="early6", seed=0, device="cpu").eval()
+    rgb, depth = torch.rand(1, 3, 128, 128), torch.rand(1, 1, 128, 128) * 0.2 + 0.4
+    of_channels = reads_hha(model)
+    assert of_channels.inputs == ("rgb", "hha")
+    with torch.no_grad():
+        expected = model(rgb=rgb, depth=depth)
+        torch.testing.assert_close(of_channels(rgb=rgb, hha=model.network.encoder(depth)), expected)
+    with pytest.raises(UsageError, match="reads no HHA; load one that does, such as unet with fusion early6"):
+        reads_hha(build_model("unet.small", seed=0, device="cpu"))
 
 
 def test_every_operator_is_used_above() -> None:
