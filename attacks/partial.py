@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,15 @@ Forward = Callable[[Inputs], Any]
 """A model as a function of its named inputs."""
 
 
+@runtime_checkable
+class OfBatch(Protocol):
+    """A model that keeps something of each sample of a batch, such as the gravity of an encoding of depth."""
+
+    def select(self, index: Tensor) -> Self:
+        """The model for some of the samples, by index along the batch."""
+        ...
+
+
 class Partial:
     """Calls a model in two stages and keeps the first for inputs that stay.
 
@@ -23,6 +32,7 @@ class Partial:
         inputs: the inputs' names.
         modules: what to hold still during an attack.
         name: what messages call the model.
+        of: by index along the batch, the same for some of the samples, nothing filled in; None: any batch is alike.
     """
 
     def __init__(
@@ -32,12 +42,14 @@ class Partial:
         inputs: tuple[str, ...],
         modules: tuple[nn.Module, ...],
         name: str,
+        of: "Callable[[Tensor], Partial] | None" = None,
     ) -> None:
         self.inputs = inputs
         self.modules = modules
         self.name = name
         self._encode = encode
         self._fuse = fuse
+        self._of = of
         self._kept: dict[str, Any] = {}
 
     def __call__(self, inputs: Inputs) -> Any:
@@ -53,7 +65,11 @@ class Partial:
 
     def select(self, index: Tensor) -> Self:
         """The model with what is filled in reduced to some samples."""
-        return self._keeping({name: _take(value, index) for name, value in self._kept.items()})
+        other = self._keeping({name: _take(value, index) for name, value in self._kept.items()})
+        if self._of is not None:
+            own = self._of(index)
+            other._encode, other._fuse, other._of = own._encode, own._fuse, own._of
+        return other
 
     def _keeping(self, kept: dict[str, Any]) -> Self:
         other = copy.copy(self)
@@ -69,7 +85,12 @@ def staged(model: MapModel, size: tuple[int, int]) -> Partial:
         size: (H, W) of the maps it is asked for.
     """
     return Partial(
-        model.encode, lambda features: model.fuse(features, size), model.inputs, modules_of(model), name_of(model)
+        model.encode,
+        lambda features: model.fuse(features, size),
+        model.inputs,
+        modules_of(model),
+        name_of(model),
+        (lambda index: staged(model.select(index), size)) if isinstance(model, OfBatch) else None,
     )
 
 

@@ -17,6 +17,7 @@ from .hha.encode import encode_hha as encode_hha
 from .hha.encode import pseudo_hha as pseudo_hha
 from .hha.encode import sample_hha as sample_hha
 from .hha.encoder import HHAEncoder as HHAEncoder
+from .hha.exact import ExactHHA as ExactHHA
 from .hha.scale import DepthScale as DepthScale
 from .images import read_map as read_map
 from .images import read_mask as read_mask
@@ -40,6 +41,7 @@ __all__ = [
     "Dataset",
     "DepthConvention",
     "DepthScale",
+    "ExactHHA",
     "Finding",
     "Folder",
     "HHAEncoder",

@@ -93,9 +93,9 @@ class Folder(Dataset):
         Raises:
             DataError: they differ, or the camera is one of other images.
         """
-        name, sizes = self.ids[position], {role: header.size for role, header in self.headers(position).items()}
-        self._compare(name, sizes)
-        self._camera(name, sizes["rgb"])
+        name = self.ids[position]
+        self._compare(name, {role: header.size for role, header in self.headers(position).items()})
+        self._camera(name, self.size(position))
 
     def size(self, position: int) -> tuple[int, int]:
         """(H, W) of one sample, from the header of its RGB file."""
