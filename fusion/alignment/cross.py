@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rgbdsod.fusion.alignment.pooling import embedding_size
@@ -26,7 +27,10 @@ class CrossEncoder(nn.Module):
         self, channels: Mapping[str, int], *, width: int | None = None, layers: int = 2, heads: int = 4
     ) -> None:
         super().__init__()
+        self.heads = heads
         self.width = width or embedding_size(min(channels.values()))
+        # Features of one sign hide what varies under what does not; without this, matching took far longer to begin.
+        self.norms = nn.ModuleDict({name: nn.BatchNorm2d(c, affine=False) for name, c in channels.items()})
         self.project = nn.ModuleDict({name: nn.Linear(c, self.width) for name, c in channels.items()})
         self.kind = nn.ParameterDict({name: nn.Parameter(torch.zeros(self.width)) for name in channels})
         self.first = nn.Parameter(torch.randn(self.width) * 0.02)
@@ -36,32 +40,35 @@ class CrossEncoder(nn.Module):
     @full_precision
     def tokens(self, name: str, feature: Tensor) -> Tensor:
         """Tokens (B,h*w,W) of the feature maps (B,C,h,w) of one input, with codes of their places."""
-        projected: Tensor = self.project[name](feature.flatten(2).transpose(1, 2))
+        projected: Tensor = self.project[name](self.norms[name](feature).flatten(2).transpose(1, 2))
         height, width = feature.shape[-2:]
         tokens: Tensor = projected + self.kind[name] + place_codes(height, width, self.width, feature.device)
         return tokens
 
     @full_precision
-    def read(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    def read(self, queries: Tensor, keys: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """The class token after reading, and where attention went.
 
         Args:
-            queries: tokens (B,N,W) that ask; keys: tokens (B,M,W) that are read.
+            queries: tokens (B,h*w,W) that ask; keys: tokens (B,h*w,W) that are read.
+            size: (h, w) of both.
 
         Returns:
-            The class token (B,W); attention (B,M), mean over heads and queries of the last block, summing to 1.
+            The class token (B,W); attention (B,h*w), mean over heads and queries of the last block, summing to 1.
         """
         x = torch.cat([self.first.expand(len(queries), 1, -1), queries], 1)
         attention = queries.new_zeros(len(queries), keys.shape[1])
+        near = nearness(size, self.heads, queries)
         for block in self.blocks:
-            x, weights = block(x, keys)
+            x, weights = block(x, keys, near)
             attention = weights.mean(1)
         token: Tensor = self.norm(x[:, 0])
         return token, attention
 
     def forward(self, rgb: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
         """`read` of the RGB's tokens in the depth's, for feature maps (B,C,h,w)."""
-        return self.read(self.tokens("rgb", rgb), self.tokens("depth", depth))
+        height, width = rgb.shape[-2:]
+        return self.read(self.tokens("rgb", rgb), self.tokens("depth", depth), (height, width))
 
 
 class CrossBlock(nn.Module):
@@ -79,14 +86,42 @@ class CrossBlock(nn.Module):
         self.other = nn.MultiheadAttention(width, heads, batch_first=True)
         self.mix = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
-    def forward(self, x: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (B,N,W) after reading `keys` (B,M,W), and the weights (B,N,M) of that reading."""
+    def forward(self, x: Tensor, keys: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (B,N,W) after reading `keys` (B,M,W), and the weights (B,N,M) of that reading.
+
+        Args:
+            x: tokens that ask.
+            keys: tokens that are read.
+            near: what is added to the attention's logits, (B*heads,N,M).
+        """
         mine = self.norms[0](x)
         x = x + self.own(mine, mine, mine, need_weights=False)[0]
         theirs = self.norms[2](keys)
-        found, weights = self.other(self.norms[1](x), theirs, theirs)
+        found, weights = self.other(self.norms[1](x), theirs, theirs, attn_mask=near)
         x = x + found
         return x + self.mix(self.norms[3](x)), weights
+
+
+def nearness(size: tuple[int, int], heads: int, like: Tensor) -> Tensor:
+    """What attention favours: the two inputs are registered, so most heads begin by reading near their own place.
+
+    Args:
+        size: (h, w) of the tokens.
+        heads: of the attention; the first has no preference, each further one a narrower reach.
+        like: tokens (B,...), for batch and device.
+
+    Returns:
+        (B*heads, 1+h*w, h*w); the class token, which comes first, has no place and no preference.
+
+    Source:
+        Press et al., ALiBi, arXiv 2108.12409, section 3, in two dimensions.
+    """
+    height, width = size
+    flat = torch.arange(height * width, device=like.device)
+    place = torch.stack([flat // width, flat % width], 1).float()
+    slopes = torch.tensor([0.0, *(2.0 ** (head - 1) for head in range(heads - 1))], device=like.device)
+    bias = -slopes[:, None, None] * torch.cdist(place, place)
+    return F.pad(bias, (0, 0, 1, 0)).repeat(len(like), 1, 1)
 
 
 def place_codes(height: int, width: int, size: int, device: torch.device) -> Tensor:

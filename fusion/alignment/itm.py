@@ -1,5 +1,7 @@
 """RGB-depth matching: does this depth map belong to this image?"""
 
+from math import log
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,6 +9,9 @@ from torch import Tensor, nn
 from rgbdsod.fusion.alignment.cross import CrossEncoder
 from rgbdsod.fusion.alignment.negatives import hard_negatives
 from rgbdsod.fusion.alignment.precision import Result, full_precision
+
+FOREIGN = 3
+"""Pairs that do not belong together for each one that does, in training; a score at even odds takes it out again."""
 
 
 class ITM(nn.Module):
@@ -32,8 +37,9 @@ class ITM(nn.Module):
         return logits
 
     def score(self, rgb: Tensor, depth: Tensor) -> Tensor:
-        """Probability (B,) that the depth belongs to the RGB."""
-        return self.logits(rgb, depth).softmax(1)[:, 1]
+        """Probability (B,) that the depth belongs to the RGB, if as many pairs belong together as not."""
+        foreign, own = self.logits(rgb, depth).unbind(1)
+        return torch.sigmoid(own - foreign + log(FOREIGN))
 
     @full_precision
     def forward(

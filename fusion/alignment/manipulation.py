@@ -123,9 +123,11 @@ class Manipulation(nn.Module):
         """
         if not self.shared:
             rgb, depth, rgb_twin, depth_twin = (x.detach() for x in (rgb, depth, rgb_twin, depth_twin))
-        clean, twin = self._seen(rgb, depth), self._seen(rgb_twin, depth_twin)
-        contrast, seen = manipulation_contrast(*clean[1:], *twin[1:], labels[:, :2], self.itc.temperature, groups)
-        logits = torch.cat([self._judge(*clean), self._judge(*twin)])
+        # As one batch, so that its statistics do not tell clean ones from others.
+        token, r, d = self._seen(torch.cat([rgb, rgb_twin]), torch.cat([depth, depth_twin]))
+        n, attacked = len(rgb), labels[:, :2]
+        contrast, seen = manipulation_contrast(r[:n], d[:n], r[n:], d[n:], attacked, self.itc.temperature, groups)
+        logits = self._judge(token, r, d)
         wanted = torch.cat([torch.zeros_like(labels), labels]).to(logits)
         heads = F.binary_cross_entropy_with_logits(logits, wanted)
         right = ((logits > 0) == (wanted > 0.5)).float().mean(0)

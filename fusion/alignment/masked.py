@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from rgbdsod.errors import UsageError
-from rgbdsod.fusion.alignment.cross import CrossBlock, CrossEncoder
+from rgbdsod.fusion.alignment.cross import CrossBlock, CrossEncoder, nearness, place_codes
 from rgbdsod.fusion.alignment.precision import Result, full_precision
 
 Encode = Callable[[str, Tensor], Tensor]
@@ -51,7 +51,7 @@ class MaskedModelling(nn.Module):
         super().__init__()
         if not 0 < ratio < 1:
             raise UsageError(f"ratio {ratio:g}: a share of the patches between 0 and 1, such as 0.25")
-        self.cross, self.patch, self.ratio = cross, patch, ratio
+        self.cross, self.patch, self.ratio, self.decoder_heads = cross, patch, ratio, heads
         self.fill = nn.ParameterDict({name: nn.Parameter(torch.full((c,), 0.5)) for name, c in channels.items()})
         self.token = nn.Parameter(torch.zeros(cross.width))
         self.blocks = nn.ModuleList(CrossBlock(cross.width, heads) for _ in range(layers))
@@ -82,7 +82,8 @@ class MaskedModelling(nn.Module):
     def _attention(self, name: str, mine: Tensor, other: Tensor) -> Tensor:
         """How much the other input reads each place of this one, (B,h*w)."""
         asking = "depth" if name == "rgb" else "rgb"
-        return self.cross.read(self.cross.tokens(asking, other), self.cross.tokens(name, mine))[1]
+        height, width = mine.shape[-2:]
+        return self.cross.read(self.cross.tokens(asking, other), self.cross.tokens(name, mine), (height, width))[1]
 
     def _hidden(self, places: int) -> int:
         return min(places - 1, ceil(self.ratio * places)) if places > 1 else 1
@@ -107,16 +108,20 @@ class MaskedModelling(nn.Module):
         asking = "depth" if name == "rgb" else "rgb"
         mine = torch.where(chosen[..., None], self._blank(name, hidden), self.cross.tokens(name, hidden))
         keys = torch.cat([mine, self.cross.tokens(asking, other)], 1)
-        for block in self.blocks:
-            mine, _ = block(mine, keys)
         height, width = hidden.shape[-2:]
+        near = nearness((height, width), self.decoder_heads, hidden)[:, 1:].repeat(1, 1, 2)
+        for block in self.blocks:
+            mine, _ = block(mine, keys, near)
         patches = self.heads[name](mine).transpose(1, 2)
         size = (height * self.patch, width * self.patch)
         return nn.functional.fold(patches, size, self.patch, stride=self.patch)
 
     def _blank(self, name: str, feature: Tensor) -> Tensor:
         """The learned token, which knows its place and its input but nothing of what was there."""
-        return self.token + self.cross.tokens(name, torch.zeros_like(feature))
+        height, width = feature.shape[-2:]
+        codes = place_codes(height, width, self.cross.width, feature.device)
+        blank: Tensor = self.token + self.cross.kind[name] + codes
+        return blank.expand(len(feature), -1, -1)
 
     def forward(
         self,
