@@ -11,8 +11,8 @@ from rgbdsod.run.attack_settings import AttackPlan
 from rgbdsod.types import Inputs
 
 _SIDE = 8
-_LONG = ("steps", "restarts", "queries", "rounds", "draws")
-_SHORT = 2  # of each in the rehearsal, where the run has more
+_SHORT = {"steps": 2, "restarts": 2, "rounds": 2, "draws": 2, "queries": 600}
+"""The most of each in the rehearsal, where the run may have more; 600 queries are an iteration of every attack."""
 _OF_THE_NETWORK = ("layers",)  # they name parts of the real network
 
 
@@ -54,4 +54,4 @@ class _Sum(nn.Module):
 
 
 def _shortened(name: str, value: Any) -> Any:
-    return min(value, _SHORT) if name in _LONG and isinstance(value, int) else value
+    return min(value, _SHORT[name]) if name in _SHORT and isinstance(value, int) else value
