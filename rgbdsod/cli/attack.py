@@ -58,9 +58,13 @@ def command(
     modality: Annotated[
         str | None, Option(help="rgb, depth or both (joint); default: all that have a radius.", rich_help_panel=_ATTACK)
     ] = None,
+    space: Annotated[
+        str | None, Option(help="Models that read hha: hha, depth or metric (eps in m).", rich_help_panel=_ATTACK)
+    ] = None,
     eps: Annotated[str | None, Option(help="Radius, 8/255; or several: 2/255,4/255.", rich_help_panel=_ATTACK)] = None,
     eps_rgb: Annotated[str | None, Option(help="Radius of rgb.", rich_help_panel=_ATTACK)] = None,
     eps_depth: Annotated[str | None, Option(help="Radius of depth.", rich_help_panel=_ATTACK)] = None,
+    eps_hha: Annotated[str | None, Option(help="Radius of hha.", rich_help_panel=_ATTACK)] = None,
     norm: Annotated[
         str | None, Option(help="linf, l2, l1 or l0; default: linf if the attack has it.", rich_help_panel=_ATTACK)
     ] = None,
@@ -131,7 +135,6 @@ def run_attack(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]
 
     images = open_data(flags, screen)
     model = open_model(flags)
-    AttackPlan.of(settings, model.inputs, flags["model"])
     task = attack_task(
         model, images, settings, empty=flags["empty"], save_images=flags["save_images"],
         save_adversarial=flags["save_adversarial"], given=given(flags, _SOURCES),
@@ -171,11 +174,13 @@ def settings_of(
     takes = ATTACKS[flags["attack"]].parameters()
     refuse_unknown({key: value for key, value in extra.items() if key not in takes}, [*known, *takes], command)
     whole = None if flags["eps"] is None else parse_eps(flags["eps"])
-    own = {key: parse_eps(flags[f"eps_{key}"], f"--eps-{key}") for key in ("rgb", "depth") if flags[f"eps_{key}"]}
+    flag = {key: flags.get(f"eps_{key}") for key in ("rgb", "depth", "hha")}
+    own = {key: parse_eps(text, f"--eps-{key}") for key, text in flag.items() if text}
     modality = flags["modality"]
     return AttackSettings(
         attack=flags["attack"],
         modality=modality,
+        space=flags.get("space"),
         eps=_merge(whole, own, modality),
         norm=flags["norm"],
         parameters={**{key: flags[key] for key in _OWN}, **extra},
@@ -196,10 +201,10 @@ def settings_of(
 def _merge(
     whole: tuple[float, ...] | None, own: dict[str, tuple[float, ...]], modality: str | None
 ) -> tuple[float, ...] | dict[str, tuple[float, ...]] | None:
-    """`--eps` for every attacked input, but `--eps-rgb` and `--eps-depth` for theirs."""
+    """`--eps` for every attacked input, but `--eps-rgb`, `--eps-depth` and `--eps-hha` for theirs."""
     if not own or whole is None:
         return own or whole
-    others = [modality] if modality in ("rgb", "depth") else ["rgb", "depth"]
+    others = [modality] if modality in ("rgb", "depth", "hha") else ["rgb", "hha" if "hha" in own else "depth"]
     return {**dict.fromkeys(others, whole), **own}
 
 
@@ -218,3 +223,5 @@ def _header(screen: Screen, task: "AttackTask") -> None:
         f"device {device_of(task.model)}, {chosen.dtype}, seed {chosen.seed}"
     )
     screen.header(f"attack  {chosen.attack}   {', '.join([plan.norm, *what, *own])}")
+    if task.space is not None:
+        screen.header(f"space   {task.space.name}: {task.space.words}")

@@ -130,9 +130,19 @@ def _attack_facts(run: Run) -> list[Fact]:
     return [
         Fact("Attack", _join(show_attack(attack), parameters), _join(aim, attack_source(attack))),
         Fact("Budget", ", ".join(allowed) or "none", f"measured on the saved files: {', '.join(measured)}"),
+        *_space_fact(run),
         Fact("Fooled when", show_rule(last["success"]), "raw protocol, on the saved files"),
         Fact("Passes per image", counts, "of the network, per radius" if len(found) > 1 else "of the network"),
     ]
+
+
+def _space_fact(run: Run) -> list[Fact]:
+    """Where the budget lies, for a network that reads HHA."""
+    space = _of(run.record, "hha")
+    if not space:
+        return []
+    metres = ", ".join(f"{radius:g} m" for radius in space.get("eps_metres", ()))
+    return [Fact("Space", _join(space["space"], metres), str(space["words"]))]
 
 
 def _radius(own: Mapping[str, Any]) -> str:

@@ -66,7 +66,7 @@ class PanelMaker:
 
     def _pictures(self, stored: Mapping[str, Stored]) -> Iterator[tuple[str, str, Bytes, Content]]:
         """Name, label and pixels at the stored size."""
-        for kind in ("rgb", "depth"):
+        for kind in INPUTS:
             if kind in stored:
                 yield kind, INPUTS[kind], _coloured(stored[kind]), "photo"
         for kind in self.attacked:

@@ -6,7 +6,7 @@ from typing import Any
 from rgbdsod.attacks.table import ATTACKS
 
 NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
-INPUTS = {"rgb": "RGB", "depth": "depth"}
+INPUTS = {"rgb": "RGB", "depth": "depth", "hha": "HHA"}
 SPOKEN = {"sm": "S-measure", "mae": "MAE", "fm_max": "max F", "wfm": "weighted F", "iou_bin": "IoU"}
 """Metrics outside tables, where there is room for a word."""
 

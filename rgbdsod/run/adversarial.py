@@ -11,13 +11,14 @@ from torch import Tensor
 from rgbdsod.attacks.budget import Budget
 from rgbdsod.attacks.quantise import quantise
 from rgbdsod.datasets import Sample
+from rgbdsod.run.hha_input import hha_image
 from rgbdsod.run.pictures import Picture, decode, encode, from_levels, to_levels
 from rgbdsod.run.store import Store
 
 _OFF_GRID = 0.02  # of a level; float32 moves a 16-bit code by 0.004
 
-FOLDERS = {"rgb": "RGB", "depth": "depth", "mask": "GT"}
-"""A layout that `load_dataset` reads."""
+FOLDERS = {"rgb": "RGB", "depth": "depth", "mask": "GT", "hha": "HHA"}
+"""A layout that `load_dataset` reads, and HHA beside it."""
 
 
 def file_name(role: str, sample_id: str) -> str:
@@ -122,6 +123,8 @@ def write_pictures(
     pictures: dict[str, Picture] = {"rgb": sample.rgb, "depth": to_levels(sample.depth, sample.depth_levels), **maps}
     if sample.mask is not None:
         pictures["mask"] = sample.mask
+    if "hha" in (inputs or {}):
+        pictures["hha"] = hha_image(sample)
     for name, value in (inputs or {}).items():
         pictures[f"adv_{name}"] = _to_picture(value, levels_of(name, sample))
     for name, picture in pictures.items():

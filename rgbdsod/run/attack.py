@@ -17,6 +17,7 @@ from rgbdsod.run.modeling import device_of, get_data, get_model
 from rgbdsod.run.painting import read_target
 from rgbdsod.run.rehearsal import rehearse
 from rgbdsod.run.results import AttackResult
+from rgbdsod.run.spaces import in_space
 from rgbdsod.run.survey import Empty, check_images
 from rgbdsod.run.threats import Eps
 
@@ -30,6 +31,7 @@ def attack(
     attack: str = "pgd",
     *,
     modality: str | None = None,
+    space: str | None = None,
     eps: Eps | None = None,
     norm: str | None = None,
     objective: str = "bce",
@@ -62,6 +64,8 @@ def attack(
         data: a name of `list_datasets()`, a folder, or a data set.
         attack: a name of `list_attacks()`.
         modality: the input to attack, or "both"; None: those that `eps` names, else all.
+        space: for models that read HHA: "hha" moves the channels, "depth" and "metric" move depth before the encoding,
+            with the radius in units of [0, 1] or in metres; None: "hha".
         eps: radius in units of the [0, 1] input: a number, several to try one after another, or either by input.
         norm: "linf", "l2", "l1" or "l0"; None: linf, or the first that the attack takes.
         objective: what the attack raises.
@@ -98,12 +102,12 @@ def attack(
         >>> print(result.summary())  # doctest: +SKIP
     """
     settings = AttackSettings(
-        attack=attack, modality=modality, eps=eps, norm=norm, parameters=parameters, objective=objective, goal=goal,
-        target=target, success=success, seed=seed, levels=levels, holes=holes, dtype=dtype,
+        attack=attack, modality=modality, space=space, eps=eps, norm=norm, parameters=parameters, objective=objective,
+        goal=goal, target=target, success=success, seed=seed, levels=levels, holes=holes, dtype=dtype,
         eot=eot, check=check, prepared=prepared,
     )  # fmt: skip
     task = attack_task(
-        get_model(model),
+        get_model(model, hha=True),
         get_data(data),
         settings,
         empty=empty,
@@ -133,6 +137,7 @@ def attack_task(
         empty, save_images, save_adversarial: as for `attack`.
         given: how a command line named model and data; they are recorded so.
     """
+    model, settings, space = in_space(model, data, settings)
     plan = AttackPlan.of(settings, model.inputs, model.name)
     if settings.target is not None:
         read_target(settings.target)
@@ -144,6 +149,7 @@ def attack_task(
         plan,
         pictures=picture_count(save_images, len(images)),
         save_tensors=save_adversarial,
+        space=space,
         given=given if given is not None else {"model": model.name, "data": data.name},
     )
 

@@ -21,6 +21,7 @@ from rgbdsod.run.attack_settings import AttackPlan
 from rgbdsod.run.measure import Measured, finite, measure
 from rgbdsod.run.modeling import device_of, inputs_of
 from rgbdsod.run.painting import target_maps
+from rgbdsod.run.spaces import of_batch
 from rgbdsod.run.store import Store
 from rgbdsod.run.threats import Radii
 
@@ -88,12 +89,14 @@ class AttackPiece:
         weighted: bool = True,
         ready: Callable[[Mapping[str, Tensor]], SaliencyModel] | None = None,
     ) -> None:
-        self.model, self.samples, self.plan, self.cache, self._weighted = model, samples, plan, cache, weighted
+        self.samples, self.plan, self.cache, self._weighted = samples, plan, cache, weighted
         batch = inputs_of(samples, model.inputs, device_of(model))
         self.clean = {name: batch[name] for name in model.inputs}
         self.valid = batch["valid"]
-        self.problem: Problem = self._problem(model, batch["mask"])
-        self._attacked = self.problem if ready is None else self._problem(ready(self.clean), batch["mask"])
+        copied = model if ready is None else ready(self.clean)
+        self.model, moved = of_batch(model, copied, samples, self.clean, self.valid)
+        self.problem: Problem = self._problem(self.model, batch["mask"])
+        self.attacked = self.problem if moved is self.model else self._problem(moved, batch["mask"])
         self.before = self.look(self.clean)
 
     def attack(
@@ -124,7 +127,7 @@ class AttackPiece:
         """
         chosen = self.plan.settings
         result: Result = ATTACKS[chosen.attack].load()(
-            self._attacked if problem is None else problem, self.clean, self.threat(radii), **self.plan.parameters,
+            self.attacked if problem is None else problem, self.clean, self.threat(radii), **self.plan.parameters,
             seed=chosen.seed, callback=callback,
             sample_ids=[sample.id for sample in self.samples], precision=chosen.dtype, eot=chosen.eot,
         )  # fmt: skip

@@ -34,6 +34,8 @@ class AttackSettings:
     Args:
         attack: a name of `list_attacks()`.
         modality: the input to attack, or "both"; None: those that `eps` names, else all.
+        space: for models that read HHA: "hha" moves the channels, "depth" and "metric" move depth before the encoding,
+            with the radius in units of [0, 1] or in metres; None: "hha".
         eps: radius in units of the [0, 1] input: a number, several to try one after another, or either by input.
         norm: "linf", "l2", "l1" or "l0"; None: linf, or the first that the attack takes.
         parameters: the attack's own, such as `steps`; None leaves its default.
@@ -53,6 +55,7 @@ class AttackSettings:
 
     attack: str = "pgd"
     modality: str | None = None
+    space: str | None = None
     eps: Eps | None = None
     norm: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from rgbdsod.run.health import full_checks
 from rgbdsod.run.modeling import data_record, model_record
 from rgbdsod.run.pieces import Counts, Piece
 from rgbdsod.run.reduce import attack_metrics
+from rgbdsod.run.spaces import ChosenSpace
 from rgbdsod.run.store import Store
 
 
@@ -31,6 +32,7 @@ class AttackTask:
         plan: what to do.
         pictures: of how many images, from the first on, the report's pictures are written.
         save_tensors: whether the float32 results are written too.
+        space: of the budget, for models that read HHA.
         given: how model and data were named, for config.toml.
     """
 
@@ -39,6 +41,7 @@ class AttackTask:
     plan: AttackPlan
     pictures: int
     save_tensors: bool = False
+    space: ChosenSpace | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
     command: str = "attack"
     cache: MaskCache = field(default_factory=MaskCache)
@@ -57,17 +60,18 @@ class AttackTask:
 
     def settings(self) -> dict[str, Any]:
         """All that the numbers depend on."""
-        return {**self.given, **self.plan.record()}
+        return {**self.given, **self.plan.record(), **(self.space.settings() if self.space else {})}
 
     def record(self) -> dict[str, Any]:
         """Entries of run.json."""
         chosen = self.plan.settings
-        return {
+        found = {
             "model": model_record(self.model),
             "data": data_record(self.data),
             "seed": chosen.seed,
             "dtype": chosen.dtype,
         }
+        return found | ({"hha": self.space.record()} if self.space else {})
 
     def begin(self, store: Store) -> None:
         """Written before the first piece."""
@@ -100,6 +104,8 @@ class AttackTask:
     def metrics(self, merged: Piece) -> dict[str, Any]:
         """Data-set values of clean and attacked maps."""
         found = attack_metrics(merged, self.plan)
+        if self.space is not None:
+            found["space"] = self.space.name
         if self.plan.settings.check:
             found["health"] = full_checks(self.model, self.data, self.plan, self.cache)
         return found

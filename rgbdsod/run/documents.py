@@ -47,11 +47,13 @@ def _attack(outcome: Outcome, turn: int) -> dict[str, Any]:
     metrics = outcome.metrics
     result = metrics["results"][turn]
     rows = outcome.piece.rows[turn :: len(metrics["results"])]
+    space = {"space": metrics["space"]} if "space" in metrics else {}
     return {
         "model": metrics["model"],
         "data": metrics["data"],
         "attack": metrics["attack"],
         "modality": metrics["modality"],
+        **space,
         "images": metrics["images"],
         "clean": values(metrics["clean"]["benchmark"]),
         "attacked": values(result["attacked"]["benchmark"]),

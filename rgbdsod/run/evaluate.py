@@ -55,7 +55,7 @@ def evaluate(
     Returns:
         The measures, with `.summary()`, `.samples`, `.values` and `.save(folder)`.
     """
-    network = get_model(model)
+    network = get_model(model, hha=True)
     source = ModelMaps(network if size is None else network.at(size))
     return _evaluate(source, data, metrics, empty, batch, out, restart, save_images, callback)
 

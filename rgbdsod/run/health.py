@@ -56,7 +56,7 @@ def full_checks(model: SaliencyModel, data: Dataset, plan: AttackPlan, cache: Ma
     other = _other(model, plan)
     surrogate = None if other is None else AttackPiece(other, samples, plan, cache).problem
     checks = health(
-        piece.problem,
+        piece.attacked,
         piece.clean,
         piece.threat(plan.radii[-1]),
         attack=plan.settings.attack,

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from rgbdsod.datasets import Dataset, Sample, collate, load_dataset
 from rgbdsod.errors import UsageError
 from rgbdsod.models import SaliencyModel, load_model
+from rgbdsod.run.hha_input import hha_image
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -24,8 +26,12 @@ def check_dtype(dtype: str) -> str:
     return dtype
 
 
-def get_model(model: str | SaliencyModel) -> SaliencyModel:
+def get_model(model: str | SaliencyModel, *, hha: bool = False) -> SaliencyModel:
     """A model by name, or as it is.
+
+    Args:
+        model: what was asked for.
+        hha: whether it may read HHA, which is made from depth.
 
     Raises:
         UsageError: when it is none, or has inputs that a data set does not have.
@@ -34,9 +40,9 @@ def get_model(model: str | SaliencyModel) -> SaliencyModel:
         model = load_model(model)
     if not isinstance(model, SaliencyModel):
         raise UsageError(f"model is a {type(model).__name__}; pass a name, or a torch module through rgbdsod.wrap")
-    strange = [name for name in model.inputs if name not in _DATA_INPUTS]
-    if strange:
-        raise UsageError(f"{model.name} has inputs {', '.join(model.inputs)}; a data set has {', '.join(_DATA_INPUTS)}")
+    known = (*_DATA_INPUTS, "hha") if hha else _DATA_INPUTS
+    if not set(model.inputs) <= set(known):
+        raise UsageError(f"{model.name} has inputs {', '.join(model.inputs)}; a data set has {', '.join(known)}")
     return model
 
 
@@ -83,6 +89,9 @@ def data_record(data: Dataset) -> dict[str, Any]:
 def inputs_of(samples: Sequence[Sample], names: Sequence[str], device: torch.device) -> dict[str, Tensor]:
     """The inputs of samples of one size, with "mask" and "valid", on the device."""
     batch = collate(samples)
+    if "hha" in names:
+        images = np.stack([hha_image(sample) for sample in samples])
+        batch["hha"] = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
     return {name: batch[name].to(device) for name in (*names, "mask", "valid")}
 
 
