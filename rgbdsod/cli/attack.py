@@ -125,7 +125,7 @@ def run_attack(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]
 
     from rgbdsod.run.attack_settings import AttackPlan
 
-    if inputs is not None:
+    if inputs is not None and settings.space is None:
         AttackPlan.of(settings, inputs, flags["model"])  # before model and images are read
     batch = batch_size(flags["batch"])
     set_deterministic(flags["deterministic"])

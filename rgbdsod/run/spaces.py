@@ -9,7 +9,8 @@ from torch import Tensor
 
 from rgbdsod.datasets import Dataset, DepthScale, Sample
 from rgbdsod.errors import UsageError
-from rgbdsod.models import SaliencyModel, ThroughDepth
+from rgbdsod.models import SaliencyModel, ThroughDepth, reads_hha
+from rgbdsod.models.unet_hha import ThroughHha
 from rgbdsod.run.attack_settings import AttackSettings
 from rgbdsod.run.hha_input import is_metric, sample_encoder
 from rgbdsod.run.threats import Eps
@@ -61,13 +62,16 @@ def in_space(
     """The model that is attacked in the space that the settings name, the settings for it, and the space.
 
     Args:
-        model: any; a space is chosen only where it reads HHA. One that is a `ThroughDepth` already keeps its encoding.
+        model: any; a space is chosen only where it reads HHA. One that takes depth through an encoding of its own (a
+            `ThroughDepth`, a `unet` of HHA) keeps that.
         data: the images; the camera and scale of the first count for all that state none.
         settings: `space`, `modality`, `eps` and `norm` are read.
 
     Raises:
         UsageError: the model reads no HHA, the space does not exist, or metres are not known.
     """
+    if settings.space is not None:
+        model = _opened(model, data, settings.space)
     given = model if isinstance(model, ThroughDepth) else None
     if given is None and "hha" not in model.inputs:
         if settings.space is not None:
@@ -120,6 +124,21 @@ def of_batch(
         _check_encoding(model, sample)
     measured = valid > 0
     return model.exact(measured), ready.held(inputs["depth"], measured)
+
+
+def _opened(model: SaliencyModel, data: Dataset, space: str) -> SaliencyModel:
+    """A network that encodes depth inside as one that reads HHA, or that takes depth through the same encoding."""
+    if not isinstance(model.network, ThroughHha):
+        return model
+    reader = reads_hha(model)
+    if space != "hha":
+        return ThroughDepth(reader, model.network.encoder)
+    if data[0].camera is not None or data[0].scale is not None:
+        raise UsageError(
+            f"{model.name} makes pseudo-HHA, but {data.name} states a camera or metres, so its channels would be "
+            "others; take --space depth, or pass reads_hha(model) to attack the channels of those data"
+        )
+    return reader
 
 
 def _check_encoding(model: ThroughDepth, sample: Sample) -> None:

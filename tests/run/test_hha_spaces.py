@@ -11,7 +11,7 @@ from torch import nn
 import rgbdsod as rs
 from rgbdsod.datasets import Dataset, DepthScale, HHAEncoder, pseudo_hha
 from rgbdsod.errors import UsageError
-from rgbdsod.models import ThroughDepth
+from rgbdsod.models import ThroughDepth, build_model
 from rgbdsod.run.pictures import decode, from_levels
 
 SCALE = DepthScale(0.5, 5.5, "linear")
@@ -131,6 +131,18 @@ def test_a_model_that_takes_depth_already_keeps_its_encoding():
         assert not result.outcome.record["hha"]["metric"]
     with pytest.raises(UsageError, match="takes depth; pass the model that it was made from"):
         rs.attack(through, scenes(2), space="hha", steps=1)
+
+
+def test_a_network_that_encodes_depth_inside_is_opened_for_the_space():
+    network = build_model("unet.small", fusion="early6", seed=0, device="cpu").eval()
+    for space, attacked in (("hha", "hha"), ("depth", "depth")):
+        result = rs.attack(network, scenes(1, 64), modality="hha", space=space, eps=4 / 255, steps=1)
+        assert result.document()["modality"] == attacked and result.outcome.record["hha"]["space"] == space
+        assert 0 < result.document()["budget"][attacked]["measured"] <= 4 / 255
+    with pytest.raises(UsageError, match="makes pseudo-HHA, but known states a camera or metres"):
+        rs.attack(network, Known(1), modality="hha", space="hha", steps=1)
+    with pytest.raises(UsageError, match="needs a linear scale"):
+        rs.attack(network, scenes(1, 64), modality="hha", space="metric", eps=0.1, steps=1)
 
 
 def test_prepared_and_checked_runs():
