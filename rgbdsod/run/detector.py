@@ -30,8 +30,8 @@ class DetectorRow:
             accusation on the other input, so that the fall-back drops the wrong one.
         strength: weight c of the detector in the attack's aim; 0 for "static".
         auroc: attacked against clean images, by the accusation of the attacked input; NaN for clean ones.
-        tpr: share of attacked images that are accused where 5 % of clean ones are; of clean ones, those accused on either
-            side.
+        tpr: share of attacked images that are accused where 5 % of clean ones are; of clean ones, those accused on
+            either side.
         mae: of the saliency maps without a detector.
         mae_fallback: where the accused input is replaced by its mean.
     """
