@@ -53,10 +53,8 @@ def lede(run: Run) -> str:
     if not found:
         return ""
     last, images = found[-1], run.metrics["images"]
-    inputs = attacked_inputs(last)
-    allowed = listing([f"{INPUTS.get(name, name)} by at most {_radius(last['budget'][name])}" for name in inputs])
     before, after = clean_values(run).get("sm"), attacked_values(last).get("sm")
-    text = f"The attack could change {allowed or 'nothing'}. "
+    text = _sought(last, images) if last.get("smallest") else _allowed(last)
     text += f"{last['fooled']} of {images} images are fooled ({show_rule(last['success'])})"
     text += f", {last['fooled_before']} of them failed before it" if last["fooled_before"] else ""
     if before is not None and after is not None:
@@ -65,6 +63,25 @@ def lede(run: Run) -> str:
         shown = show_radii(last["budget"])
         return f"{text}. {len(found)} radii were tried; where this page shows one of them, it is the last, {shown}."
     return f"{text}."
+
+
+def _allowed(result: Mapping[str, Any]) -> str:
+    """How far each input could move."""
+    inputs = attacked_inputs(result)
+    allowed = listing([f"{INPUTS.get(name, name)} by at most {_radius(result['budget'][name])}" for name in inputs])
+    return f"The attack could change {allowed or 'nothing'}. "
+
+
+def _sought(result: Mapping[str, Any], images: int) -> str:
+    """What an attack that looks for the smallest change found."""
+    inputs, smallest = attacked_inputs(result), result["smallest"]
+    norm = result["budget"][inputs[0]]["norm"]
+    size = "" if smallest["median"] is None else f", {smallest['median']:.4g} in the median before rounding"
+    where = listing([INPUTS.get(name, name) for name in inputs])
+    return (
+        f"The attack looked for the smallest change of {where} that fools ({NORMS.get(norm, norm)}) and found it for "
+        f"{smallest['found']} of {images} images{size}. "
+    )
 
 
 def notes(run: Run) -> tuple[str, ...]:

@@ -10,11 +10,14 @@ INPUTS = {"rgb": "RGB", "depth": "depth", "hha": "HHA"}
 SPOKEN = {"sm": "S-measure", "mae": "MAE", "fm_max": "max F", "wfm": "weighted F", "iou_bin": "IoU"}
 """Metrics outside tables, where there is room for a word."""
 
+_NO_BOUND = 1e9  # what a run writes where an attack looks for the smallest change, however large
 _ABBREVIATIONS = {"pgd", "fgsm", "rfgsm", "ifgsm", "bim", "mifgsm"}
 
 
 def show_eps(eps: float, norm: str = "linf") -> str:
-    """A radius: "8/255" where it is whole levels of the L-infinity norm, otherwise a short number."""
+    """A radius: "8/255" where it is whole levels of the L-infinity norm, else a short number; "any" without one."""
+    if eps == _NO_BOUND:
+        return "any"
     levels = eps * 255
     if norm == "linf" and 0 < eps <= 1 and abs(levels - round(levels)) < 1e-6:
         return f"{round(levels)}/255"
