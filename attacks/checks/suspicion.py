@@ -35,11 +35,10 @@ def suspicions(result: SuiteResult, problem: Problem, inputs: Inputs, threat: Th
                 )
     if problem.kind == "classes" and looks_like_probabilities(problem, inputs):
         notes.append("the scores look like probabilities: pass logits, or saturated gradients hide weaknesses")
-    for name, fooled in zip(result.members, result.fooled_by, strict=True):
-        if name.startswith("square") and fooled > _MASKED * len(result.fooled) and result.given != ():
-            alone = int((result.winner == result.members.index(name)).sum())
-            if alone > _MASKED * len(result.fooled):
-                notes.append(f"{name} fools {alone} samples that no gradient attack fooled: gradients may be masked")
+    for number, name in enumerate(result.members):
+        alone = int(((result.winner == number) & result.fooled.cpu()).sum()) if name.startswith("square") else 0
+        if alone > _MASKED * len(result.fooled):
+            notes.append(f"{name} fools {alone} samples that no gradient attack fooled: gradients may be masked")
     return replace(result, notes=tuple(notes))
 
 

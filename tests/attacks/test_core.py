@@ -22,19 +22,19 @@ def pick(inputs, index):
 
 @ROWS
 def test_a_sample_alone_and_in_any_batch(row):
-    problem, inputs = case(row)
+    problem, inputs = case(row, dtype=torch.float64)  # in float32 signs of gradients near 0 flip
     attack, threat = row.load(), budgets(row)
     whole = attack(problem, inputs, threat, sample_ids=IDS)
     for order in ([2], [3, 1, 0, 2]):
         index = torch.tensor(order)
         part = attack(problem.select(index), pick(inputs, index), threat, sample_ids=[IDS[at] for at in order])
         if row.aim == "nearest":  # hundreds of steps may end at another point of the same size
-            assert torch.allclose(part.distance, whole.distance[index], rtol=1e-2)
+            assert torch.allclose(part.distance, whole.distance[index], rtol=1e-5)
             continue
         assert torch.allclose(part.loss, whole.loss[index], rtol=1e-5)
         for name in inputs:
             same = (part.inputs[name] - whole.inputs[name][index]).abs() < 1e-6
-            assert same.double().mean() > 0.95  # signs of gradients near 0 flip in float32
+            assert same.double().mean() > 0.999
         assert torch.equal(part.fooled, whole.fooled[index])
 
 

@@ -1,6 +1,7 @@
 """A problem, inputs and budgets that an attack of the table can take, so that every row gets the same tests."""
 
 import pytest
+import torch
 from attacks_networks import Pair, Saliency, seeded
 from attacks_problems import scene
 from torch import Tensor
@@ -13,13 +14,13 @@ _STRONGEST = {"linf": (4 / 255, 16 / 255), "l2": (0.5, 0.2), "l1": (3.0, 1.0), "
 _NEAREST = {"linf": (1.0, 1.0), "l2": (20.0, 20.0), "l1": (500.0, 500.0), "l0": (256, 256)}
 
 
-def case(row: AttackRow, samples: int = 4):
+def case(row: AttackRow, samples: int = 4, dtype: torch.dtype = torch.float32):
     """A random network on random inputs, right at first: maps, or classes for attacks that need them."""
-    inputs, _ = scene(samples)
+    inputs = {name: value.to(dtype) for name, value in scene(samples)[0].items()}
     if row.outputs != "classes":
-        maps = seeded(Saliency())
-        return MapProblem(maps, (maps(inputs) > 0).float()), inputs
-    network = seeded(Pair())
+        maps = seeded(Saliency()).to(dtype)
+        return MapProblem(maps, (maps(inputs) > 0).to(dtype)), inputs
+    network = seeded(Pair()).to(dtype)
     labels: Tensor = network(inputs).argmax(1)
     return ClassProblem(network, labels, inputs=("rgb", "depth")), inputs
 
