@@ -21,6 +21,7 @@ def train(
     *,
     fusion: str | None = None,
     encoder: str | None = None,
+    size: tuple[int, int] | None = None,
     data: str | Path | Dataset = "scenes:20000",
     val: str | Path | Dataset = "scenes:200#1",
     recipe: str | None = None,
@@ -49,6 +50,7 @@ def train(
     Args:
         model: a name of `list_models()`; its architecture is built anew unless `init` gives weights.
         fusion: where the modalities meet, None: as published; encoder: another one; see `load_model`.
+        size: height and width that the network works at, in training and validation; None: its own.
         data: training set; val: validation set, whose S-measure selects the best weights.
         recipe: a name in `RECIPES`: "small", or an architecture's published recipe. None: "small" for the small
             networks, the published one for a published network.
@@ -84,6 +86,7 @@ def train(
         alignment.check(len(train_set), plan.batch)
     how = augmentation or Augmentation()
     network = _build(model, fusion, encoder, init, device, seed)
+    network = network if size is None else network.at(size)
     settings: dict[str, Any] = {
         "model": model,
         "fusion": fusion,
@@ -92,6 +95,7 @@ def train(
         "iterations": total,
         "seed": seed,
     }
+    settings |= {} if size is None else {"size": size}  # so that trainings from before this setting continue
     settings |= {**asdict(plan), **asdict(how), "adversarial": repr(adversarial)}
     settings |= {"alignment": asdict(alignment) if alignment else None, "modality_dropout": modality_dropout or None}
     settings |= {"pair_filter": asdict(pair_filter) | {"kept": len(train_set)} if pair_filter else None}
