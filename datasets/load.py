@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from rgbdsod.datasets.check import look_over
-from rgbdsod.datasets.dataset import Dataset, checked_limit, positions_of
+from rgbdsod.datasets.dataset import Dataset, checked_limit, join, positions_of
 from rgbdsod.datasets.demo import demo, demo_real, demo_scenes, demo_train
 from rgbdsod.datasets.depth import DepthConvention, Unit
 from rgbdsod.datasets.folder import Folder
@@ -20,6 +21,7 @@ from rgbdsod.errors import DataError, UsageError
 
 _SCENES_NAME = re.compile(r"scenes(?::(?P<count>\d+)(?:@(?P<height>\d+)x(?P<width>\d+))?(?:#(?P<seed>\d+))?)?")
 _SCENES_COUNT = 64
+_PART_NAME = re.compile(r"(?:(\d+)\*)?([^*]+)")
 _BUILT_IN = {"demo": demo, "demo:real": demo_real, "demo:scenes": demo_scenes, "demo:train": demo_train}
 
 
@@ -40,7 +42,8 @@ def load_dataset(
 
     Args:
         data: "demo", "demo:real", "demo:scenes", "scenes", "scenes:COUNT", "scenes:COUNT@HxW",
-            "scenes:COUNT@HxW#SEED", or a folder (or list file) with RGB, depth and masks.
+            "scenes:COUNT@HxW#SEED", a folder (or list file) with RGB, depth and masks, or several of these joined by
+            "+", each perhaps repeated: "scenes:8000+100*demo:train".
         limit: use the first images only, 1 or more.
         ids: use these images only, in this order.
         masks: "optional" also takes samples that have no mask.
@@ -64,6 +67,11 @@ def load_dataset(
         >>> load_dataset("scenes:3@64x96").sizes()
         [(64, 96), (64, 96), (64, 96)]
     """
+    if (parts := _parts(str(data))) is not None:
+        options: dict[str, Any] = {"depth_range": depth_range, "depth_unit": depth_unit, "resize_depth": resize_depth}
+        options |= {"masks": masks, "depth_invert": depth_invert, "intersect": intersect, "check": check}
+        opened = [(times, load_dataset(name, **options)) for times, name in parts]
+        return join(str(data), [part for times, part in opened for _ in range(times)]).select(ids, limit)
     limits = None if depth_range is None else (float(depth_range[0]), float(depth_range[1]))
     asked = _Wishes(depth_invert, limits, depth_unit)
     built_in = _built_in(str(data))
@@ -108,6 +116,16 @@ def _chosen(entries: list[Entry], ids: Sequence[str] | None, limit: int | None, 
     if ids is not None:
         entries = [entries[place] for place in positions_of(ids, [entry.id for entry in entries], name)]
     return entries[: checked_limit(limit)]
+
+
+def _parts(data: str) -> list[tuple[int, str]] | None:
+    """How often each of several joined sets is wanted, and its name; None for a single set."""
+    if "+" not in data or Path(data).expanduser().exists():
+        return None
+    found = [_PART_NAME.fullmatch(text.strip()) for text in data.split("+")]
+    if not all(found):
+        raise UsageError(f'"{data}" does not name sets; join them as in scenes:8000+100*demo:train')
+    return [(int(part[1] or 1), part[2]) for part in found if part is not None]
 
 
 def _built_in(name: str) -> Dataset | None:

@@ -80,3 +80,17 @@ def test_the_fingerprint_of_a_folder_follows_contents_ids_and_reading(tmp_path):
     prints.append(load_dataset(root).fingerprint)
     assert len(set(prints)) == 5
     assert load_dataset(root, limit=2).fingerprint == load_dataset(root, ids=["1", "2"]).fingerprint
+
+
+def test_sets_joined_by_name():
+    """ "A+N*B" is A, then B as often as asked."""
+    joined = load_dataset("scenes:3@32x32+2*demo:train")
+    single = load_dataset("demo:train")
+    assert joined.ids == [*load_dataset("scenes:3@32x32").ids, *single.ids, *single.ids]
+    assert len(load_dataset("scenes:3@32x32+demo:train", limit=4)) == 4
+
+
+@pytest.mark.parametrize("name", ["scenes:3+", "scenes:3+x*demo", "+demo", "scenes:3+2*"])
+def test_joined_name_that_means_nothing(name):
+    with pytest.raises(UsageError, match=r"scenes:8000\+100\*demo:train|no dataset"):
+        load_dataset(name)
