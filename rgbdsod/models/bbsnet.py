@@ -12,6 +12,7 @@ from torchvision.models import resnet50
 
 from rgbdsod.fusion.depth_enhancement import ChannelGate, SpatialGate
 from rgbdsod.fusion.extra_channels import widen
+from rgbdsod.fusion.operators import fusion_operator
 from rgbdsod.models.bbsnet_decoders import CascadedDecoders
 from rgbdsod.models.encoders import Beginning, StagedEncoder, Stages, check_multiple
 from rgbdsod.models.stages import Fusion, check_fusion, fused_stages, no_streams
@@ -51,6 +52,7 @@ class BBSNet(CascadedDecoders):
         for index in fused:
             self.add_module(f"atten_depth_channel_{LEVELS[index]}", ChannelGate(encoder_rgb.widths[index]))
             self.add_module(f"atten_depth_spatial_{LEVELS[index]}", SpatialGate())
+        self.sums = nn.ModuleDict({LEVELS[i]: fusion_operator("sum", encoder_rgb.widths[i]) for i in fused})
         self.add_decoders(encoder_rgb.widths, width, tail_blocks)
 
     def encode(self, name: str, x: Tensor) -> list[Tensor]:
@@ -104,6 +106,10 @@ class BBSNet(CascadedDecoders):
         count = self.fused[-1] + 1
         return {"rgb": Beginning(self.resnet, count), "depth": Beginning(self.resnet_depth, count)}
 
+    def meetings(self) -> dict[str, nn.Module]:
+        """The places where gated depth is added to RGB, by their published names, in the order of a pass."""
+        return dict(self.sums.items())
+
     def _gated(self, level: str, feature: Tensor) -> Tensor:
         """The depth feature of one level after its channel and its spatial gate."""
         by_channel: Tensor = getattr(self, f"atten_depth_channel_{level}")(feature)
@@ -118,7 +124,7 @@ class BBSNet(CascadedDecoders):
             if index == len(joined):
                 joined.append(self.resnet.step(index, joined[-1]))
             if index in joining:
-                joined[index] = joined[index] + joining[index]
+                joined[index] = self.sums[LEVELS[index]](joined[index], joining[index])
         return joined
 
 

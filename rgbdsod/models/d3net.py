@@ -34,6 +34,8 @@ class D3Net(nn.Module):
         self.rgbnet = rgbnet
         self.rgbdnet = rgbdnet
         self.depthnet = depthnet
+        self.beside = Beside()
+        self.switch = Switch()
 
     def encode(self, name: str, x: Tensor) -> dict[str, Any]:
         """The logits of the stream that reads one input alone, and what RgbdNet computes of that input alone.
@@ -67,18 +69,14 @@ class D3Net(nn.Module):
             RgbdNet and DepthNet maps, which keeps depth where it is below 0.15.
         """
         rgb, depth = features["rgb"], features["depth"]
-        logits = {"rgb": rgb["logit"], "rgbd": self._both(rgb, depth), "depth": depth["logit"]}
-        maps = {name: torch.sigmoid(logit) for name, logit in logits.items()}
-        gate = (maps["rgbd"] - maps["depth"]).abs().mean(dim=(1, 2, 3))
-        chosen = _switch(gate, logits["rgbd"], logits["rgb"])
-        named_logits = {f"{name}_logit": logit for name, logit in logits.items()}
-        return {"final": torch.sigmoid(chosen), "logit": chosen, "gate": gate, **maps, **named_logits}
+        outputs: dict[str, Tensor] = self.switch(rgb["logit"], depth["logit"], self._both(rgb, depth))
+        return outputs
 
     def _both(self, rgb: Mapping[str, Any], depth: Mapping[str, Any]) -> Tensor:
         """RgbdNet's logits."""
         if isinstance(self.rgbdnet, FusedStream):
             return self.rgbdnet.join(rgb["taps"], depth["taps"], rgb["input"])
-        return self.rgbdnet.logit(torch.cat([rgb["input"], depth["input"]], dim=1))
+        return self.rgbdnet.logit(self.beside(rgb["input"], depth["input"]))
 
     def forward(self, rgb: Tensor, depth: Tensor) -> dict[str, Tensor]:
         """The outputs of `fuse` for normalised RGB (B,3,H,W) and depth in [0, 1] (B,1,H,W)."""
@@ -96,6 +94,18 @@ class D3Net(nn.Module):
                 "depth": Beginning(self.rgbdnet.depth_backbone, count),
             }
         return {"rgb": self.rgbnet.main_stream.backbone, "depth": self.depthnet.main_stream.backbone}
+
+    def meetings(self) -> dict[str, nn.Module]:
+        """Where the streams meet, in the order of a pass.
+
+        "rgbdnet", where the inputs of RgbdNet are put side by side, or the levels ("1" to "5") at which its two
+        encoders meet; and "switch", where RgbNet's logits wait to be chosen and DepthNet's judge.
+        """
+        if isinstance(self.rgbdnet, FusedStream):
+            inside = {str(index + 1): self.rgbdnet.operators[str(index)] for index in self.rgbdnet.fused}
+        else:
+            inside = {"rgbdnet": self.beside}
+        return {**inside, "switch": self.switch}
 
     def predict_maps(self, outputs: Mapping[str, Tensor], size: tuple[int, int]) -> Tensor:
         """The 8-bit maps of the published rule.
@@ -162,6 +172,27 @@ def _network(fusion: Fusion, stages: Callable[[int], Stages], *, width: int = 32
         fused = fused_stages(fusion, rgb.strides)
         rgbdnet = FusedStream(rgb, depth.cut(fused[-1] + 1), fused, width=width, norm=norm)
     return D3Net(rgbnet, rgbdnet, Stream("depth", stages(3), width=width, norm=norm))
+
+
+class Beside(nn.Module):
+    """Two maps as the channels of one."""
+
+    def forward(self, rgb: Tensor, depth: Tensor) -> Tensor:
+        """(B,C+D,H,W) from (B,C,H,W) and (B,D,H,W)."""
+        return torch.cat([rgb, depth], dim=1)
+
+
+class Switch(nn.Module):
+    """The choice between RgbdNet's map and RgbNet's, by how near RgbdNet's is to DepthNet's."""
+
+    def forward(self, rgb: Tensor, depth: Tensor, rgbd: Tensor) -> dict[str, Tensor]:
+        """What `D3Net.fuse` returns, from the logits (B,1,H,W) of RgbNet, DepthNet and RgbdNet."""
+        logits = {"rgb": rgb, "rgbd": rgbd, "depth": depth}
+        maps = {name: torch.sigmoid(logit) for name, logit in logits.items()}
+        gate = (maps["rgbd"] - maps["depth"]).abs().mean(dim=(1, 2, 3))
+        chosen = _switch(gate, rgbd, rgb)
+        named_logits = {f"{name}_logit": logit for name, logit in logits.items()}
+        return {"final": torch.sigmoid(chosen), "logit": chosen, "gate": gate, **maps, **named_logits}
 
 
 def _switch(gate: Tensor, with_depth: Tensor, without: Tensor) -> Tensor:

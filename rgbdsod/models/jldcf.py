@@ -4,14 +4,14 @@ Source: Fu, Fan, Ji, Zhao, "JL-DCF: Joint Learning and Densely-Cooperative Fusio
 Detection" (CVPR 2020, https://arxiv.org/abs/2004.08515; journal version https://arxiv.org/abs/2008.12134).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from rgbdsod.fusion.cross_modal import cross_modal
+from rgbdsod.fusion.cross_modal import CrossModal
 from rgbdsod.fusion.extra_channels import widen
 from rgbdsod.models.encoders import Beginning, StagedEncoder, check_multiple
 from rgbdsod.models.jldcf_blocks import (
@@ -64,6 +64,8 @@ class JLDCF(nn.Module):
             widen(cast(nn.Module, self.JLModule.backbone), 1)
             if self.JLModule.has_full_level:
                 widen(self.JLModule.vgg_conv1, 1)
+        places = {"feature": (self.middle,), "multistage": range(len(self.JLModule.strides))}.get(fusion, ())
+        self.cross = nn.ModuleDict({str(level + 1): CrossModal() for level in places})
         self.FA = nn.ModuleList(FeatureAggregation(width, norm) for _ in range(5))
         self.upsampling = nn.ModuleList(nn.ModuleList(enlarge(width, j + 1) for j in range(i + 1)) for i in range(4))
         self.score_JL = Score(width)
@@ -100,12 +102,13 @@ class JLDCF(nn.Module):
         """
         rgb, depth = features["rgb"], features["depth"]
         if self.fusion == "multistage":
-            fused = [cross_modal(r, d) for r, d in zip(rgb["levels"], depth["levels"], strict=True)]
+            fused = self._crossed(zip(rgb["levels"], depth["levels"], strict=True))
             return {"final": self._decode(fused), "coarse": torch.cat([rgb["coarse"], depth["coarse"]])}
         if self.fusion == "early":
             levels = self.JLModule(torch.cat([rgb["image"], depth["image"]], dim=1))
         else:
-            trunk = self.JLModule.taps_from(self.middle, cross_modal(rgb["middle"], depth["middle"]))
+            (met,) = self._crossed([(rgb["middle"], depth["middle"])])
+            trunk = self.JLModule.taps_from(self.middle, met)
             levels = [*rgb["levels"], *self.JLModule.compress(trunk, self.middle)]
         return {"final": self._decode(levels), "coarse": self._scored(levels)["coarse"]}
 
@@ -116,8 +119,7 @@ class JLDCF(nn.Module):
         if self.fusion == "feature":
             return self.fuse(self._to_middle(rgb, depth))
         both = self.encode("both", torch.cat([rgb, depth]))
-        halves = [level.chunk(2) for level in both["levels"]]
-        fused = [cross_modal(r, d) for r, d in halves]
+        fused = self._crossed(level.chunk(2) for level in both["levels"])
         return {"final": self._decode(fused), "coarse": both["coarse"]}
 
     def _to_middle(self, rgb: Tensor, depth: Tensor) -> dict[str, dict[str, Any]]:
@@ -140,6 +142,14 @@ class JLDCF(nn.Module):
         count = len(self.JLModule.backbone.widths) if self.fusion == "multistage" else self.middle + 1 - beside
         shared = Beginning(self.JLModule.backbone, count)
         return {"rgb": shared, "depth": shared}
+
+    def meetings(self) -> dict[str, nn.Module]:
+        """The cross-modal units of the levels (1, full resolution, to 6) at which both inputs meet, in their order."""
+        return dict(self.cross.items())
+
+    def _crossed(self, pairs: Iterable[Sequence[Tensor]]) -> list[Tensor]:
+        """What each level's unit makes of its two maps."""
+        return [unit(rgb, depth) for unit, (rgb, depth) in zip(self.cross.values(), pairs, strict=True)]
 
     def _scored(self, levels: list[Tensor]) -> dict[str, Any]:
         """Compressed maps with the coarse logits that the last one gives."""
