@@ -51,6 +51,10 @@ class Unet(nn.Module):
         """
         raise no_streams(f"the U-Net of fusion levels {self.spec.levels}")
 
+    def meetings(self) -> dict[str, nn.Module]:
+        """The operators where two streams meet, by level ("1" to "5") or "map", in the order of a pass."""
+        return {}
+
     def channels(self, name: str) -> int:
         """Channels of an input as the first convolution reads it."""
         return 3 if name == "rgb" else self.spec.depth_channels
@@ -151,6 +155,10 @@ class TwoMaps(Unet):
     def streams(self) -> dict[str, nn.Module]:
         """The encoders of both networks: what alignment losses compare."""
         return dict(zip(self.inputs, (self.rgb.encoder, (self.depth or self.rgb).encoder), strict=True))
+
+    def meetings(self) -> dict[str, nn.Module]:
+        """The operator on the two maps."""
+        return {"map": self.combine}
 
     def fuse(self, features: Mapping[str, Any]) -> dict[str, Tensor]:
         """Logits "final", and those of each network by the name of its input, all (B,1,H,W)."""

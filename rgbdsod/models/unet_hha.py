@@ -49,6 +49,10 @@ class ThroughHha(nn.Module):
         """The network's outputs."""
         return self.network.fuse({"hha" if name == "depth" else name: value for name, value in features.items()})
 
+    def meetings(self) -> dict[str, nn.Module]:
+        """Where the network's streams meet."""
+        return self.network.meetings()
+
     def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
         """The outputs of `fuse` for the inputs, in the order of `inputs`."""
         return self.fuse({name: self.encode(name, x) for name, x in zip(self.inputs, inputs, strict=True)})

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from rgbdsod.errors import UsageError
 from rgbdsod.fusion.extra_channels import InitExtra
 from rgbdsod.fusion.operators import fusion_operator
+from rgbdsod.fusion.operators.pointwise import Mean
 from rgbdsod.fusion.presets import named_spec
 from rgbdsod.fusion.spec import FusionSpec
 from rgbdsod.models.unet import Decoder, OneStream, TwoMaps, Unet
@@ -64,6 +65,8 @@ class TwoStreams(Unet):
         self.operators = nn.ModuleDict(
             {str(level): fusion_operator(spec.op, widths[level - 1], **extra) for level in spec.levels}
         )
+        others = {level: width for level, width in enumerate(widths, start=1) if width and level not in spec.levels}
+        self.means = nn.ModuleDict({str(level): Mean(others[level]) for level in others if spec.symmetric})
         self.decoder = Decoder(widths, decoder)
         self.frozen = frozen
         if frozen:
@@ -110,11 +113,17 @@ class TwoStreams(Unet):
         """Both encoders: what alignment losses compare."""
         return dict(zip(self.inputs, (self.encoder, self.depth_encoder or self.encoder), strict=True))
 
+    def meetings(self) -> dict[str, nn.Module]:
+        """The operators of the fused levels, and the means of the others where the design is symmetric."""
+        both = {**dict(self.operators.items()), **dict(self.means.items())}
+        return {level: both[level] for level in sorted(both)}
+
     def _beside(self, rgb: list[Tensor], depth: list[Tensor]) -> list[Tensor]:
         """What the decoder reads where the encoders stay separate."""
-        maps = [(r + d) / 2 for r, d in zip(rgb, depth, strict=True)] if self.spec.symmetric else list(rgb)
-        for level in self.spec.levels:
-            maps[level - 1] = self.operators[str(level)](rgb[level - 1], depth[level - 1])
+        maps = list(rgb)
+        for level, meeting in self.meetings().items():
+            at = int(level) - 1
+            maps[at] = meeting(rgb[at], depth[at])
         return maps
 
     def _into_stream(self, rgb: list[Tensor], depth: list[Tensor]) -> list[Tensor]:
