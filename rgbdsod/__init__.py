@@ -15,6 +15,7 @@ if (_root / "pyproject.toml").is_file() and (_root / "attacks").is_dir():
     __path__.append(str(_root))
 
 _EXPORTS = {
+    "ablate": "run.ablation.ablate",
     "attack": "run.attack",
     "evaluate": "run.evaluate",
     "evaluate_maps": "run.evaluate",

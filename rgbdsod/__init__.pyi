@@ -10,6 +10,7 @@ from .datasets import load_dataset as load_dataset
 from .models import load_model as load_model
 from .models import wrap as wrap
 from .report import report as report
+from .run.ablation.ablate import ablate as ablate
 from .run.attack import attack as attack
 from .run.catalogue import info as info
 from .run.catalogue import list_attacks as list_attacks
@@ -22,6 +23,7 @@ from .run.train import train as train
 __version__: str
 __all__ = [
     "__version__",
+    "ablate",
     "attack",
     "evaluate",
     "evaluate_maps",

@@ -1,3 +1,6 @@
+from .ablation.grid import Grid as Grid
+from .ablation.grid import Schooling as Schooling
+from .ablation.result import AblationResult as AblationResult
 from .alignment_settings import AlignmentSettings as AlignmentSettings
 from .attack_settings import AttackPlan as AttackPlan
 from .attack_settings import AttackSettings as AttackSettings
@@ -11,14 +14,17 @@ from .results import AttackResult as AttackResult
 from .results import EvalResult as EvalResult
 
 __all__ = [
+    "AblationResult",
     "AlignmentSettings",
     "AttackPlan",
     "AttackResult",
     "AttackSettings",
     "DetectorRow",
     "EvalResult",
+    "Grid",
     "Mismatched",
     "PairFilter",
+    "Schooling",
     "Target",
     "evaluate_detector",
     "score_pairs",

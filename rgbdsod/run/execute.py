@@ -159,7 +159,7 @@ def execute(
         on_open()
     if isinstance(store, RunFolder) and store.finished:
         return _read(store)
-    with _recorded(store):
+    with recorded(store):
         _compute(task, store, batch or default_batch(device), callback or (lambda done, total: None))
         merged = merge(stored_pieces(store), task.data.ids)
         metrics = _document(task, merged, record)
@@ -189,7 +189,7 @@ def _compute(task: Task, store: Store, batch: int, callback: ImageCallback) -> N
         compute_pieces(store, ids, sizes, batch, compute, note=note, on_done=on_done)
 
 
-class _recorded:  # noqa: N801  (reads as what the block is)
+class recorded:  # noqa: N801  (reads as what the block is)
     """Writes into run.json how the block ended, and how long it took."""
 
     def __init__(self, store: RunFolder | MemoryStore) -> None:

@@ -17,7 +17,8 @@ from rgbdsod.run.store import DiskStore, writing
 SCHEMA = "rgbdsod.run/1"
 
 _OWN = ("run.json", "config.toml", "metrics.json", "samples.parquet", "samples.csv", "counts.npz", "log.jsonl",
-        "report.html", "traceback.txt", "samples", "images", "adversarial", "checkpoints", "tensorboard")  # fmt: skip
+        "report.html", "traceback.txt", "samples", "images", "adversarial", "checkpoints", "tensorboard",
+        "ablation.json", "networks", "transfer")  # fmt: skip
 
 
 class RunFolder(DiskStore):

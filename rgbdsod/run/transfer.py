@@ -101,6 +101,7 @@ def transfer_matrix(
     modality: str | None = None,
     eps: Eps | None = None,
     combine: Combine = "logits",
+    held_out: bool = True,
     empty: Empty = "count",
     batch: int | None = None,
     callback: ImageCallback | None = None,
@@ -120,6 +121,7 @@ def transfer_matrix(
         modality: the input to attack, or "both"; None: those that `eps` names, else all.
         eps: one radius, or one for each input.
         combine: what the ensemble averages: "logits", "probabilities" or "loss".
+        held_out: also attack the ensemble of all models but each, from three models on.
         empty: masks without foreground: "count" or "skip".
         batch: images at once; None chooses.
         callback: called with (images done, images in all).
@@ -142,7 +144,7 @@ def transfer_matrix(
     check_matrix([model.name for model in found], combine)
     plan = plan_for(chosen, {model.name: model.inputs for model in found})
     images = check_images(get_data(data), empty)
-    task = _Task(found, images, plan, combine)
+    task = _Task(found, images, plan, combine, held_out and len(found) > 2)
     done = callback or (lambda done, total: None)
     store = MemoryStore()
     with frozen(*found):
@@ -202,6 +204,7 @@ class _Task:
     data: Dataset
     plan: AttackPlan
     combine: Combine
+    held_out: bool
 
     def compute(self, part: list[int]) -> Piece:
         """Counts and verdicts of every cell, for images of one size."""
@@ -223,7 +226,7 @@ class _Task:
         """The cells of all images."""
         targets = range(len(self.models))
         clean = [self._cell(merged, "clean", target) for target in targets]
-        sources = [model.name for model in self.models] + [HELD_OUT] * (len(self.models) > 2)
+        sources = [model.name for model in self.models] + [HELD_OUT] * self.held_out
         return TransferMatrix(
             settings=self.plan.record() | {"combine": self.combine},
             data=self.data.name,
@@ -238,7 +241,7 @@ class _Task:
         """What examples are made on: a name, a piece, another problem to attack, and the targets that they are for."""
         for piece in pieces:
             yield piece.model.name, piece, None, range(len(pieces))
-        if len(pieces) > 2:
+        if self.held_out:
             for target, piece in enumerate(pieces):
                 others = [other.problem for other in pieces if other is not piece]
                 yield HELD_OUT, piece, EnsembleProblem(others, combine=self.combine), (target,)

@@ -1,0 +1,1 @@
+"""The fusion ablation: train designs that differ in one thing, attack each input of each, and compare."""
