@@ -15,7 +15,8 @@ from rgbdsod.fusion.extra_channels import widen
 from rgbdsod.fusion.operators import fusion_operator
 from rgbdsod.models.bbsnet_decoders import CascadedDecoders
 from rgbdsod.models.encoders import Beginning, StagedEncoder, Stages, check_multiple
-from rgbdsod.models.stages import Fusion, check_fusion, fused_stages, no_streams
+from rgbdsod.models.references import BBSNetReference
+from rgbdsod.models.stages import Fusion, Reference, check_fusion, fused_stages, no_streams
 
 LEVELS = ("0", "1", "2", "3_1", "4_1")
 """The published names of the five places where depth joins RGB: the stem and four stages."""
@@ -128,11 +129,12 @@ class BBSNet(CascadedDecoders):
         return joined
 
 
-def bbsnet_paper(fusion: Fusion = "multistage") -> BBSNet:
+def bbsnet_paper(fusion: Fusion | Reference = "multistage") -> BBSNet | BBSNetReference:
     """BBS-Net as published: two ResNet-50 encoders, the names and shapes of the official checkpoint.
 
     Args:
-        fusion: "multistage", as published; "early" or "feature" change nothing but the fusion.
+        fusion: "multistage", as published; "early" or "feature" change nothing but the fusion; "rgb" or "depth" read
+            that input alone.
 
     Returns:
         The network with PyTorch's random weights, for inputs of 352 x 352 (any multiples of 32).
@@ -149,8 +151,8 @@ def bbsnet_small(
     channels: tuple[int, int, int, int] = (16, 32, 64, 128),
     width: int = 10,
     stem_width: int = 8,
-    fusion: Fusion = "multistage",
-) -> BBSNet:
+    fusion: Fusion | Reference = "multistage",
+) -> BBSNet | BBSNetReference:
     """BBS-Net on two narrow timm encoders, light enough to train on a CPU.
 
     Args:
@@ -170,9 +172,12 @@ def bbsnet_small(
     return _network(fusion, stages, width=width, tail_blocks=1)
 
 
-def _network(fusion: Fusion, stages: Callable[[int], Stages], **sizes: int) -> BBSNet:
-    """The network of a fusion around encoders that are made for a number of input channels."""
+def _network(fusion: Fusion | Reference, stages: Callable[[int], Stages], **sizes: int) -> BBSNet | BBSNetReference:
+    """The network of a fusion, or of one input, around encoders that are made for a number of input channels."""
     check_fusion("BBS-Net", fusion)
+    match fusion:
+        case "rgb" | "depth":
+            return BBSNetReference(fusion, stages(3 if fusion == "rgb" else 1), **sizes)
     if fusion == "early":
         encoder = stages(3)
         widen(encoder, 1)

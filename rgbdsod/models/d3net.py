@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from rgbdsod.models.d3net_streams import FusedStream, Stream
 from rgbdsod.models.depurator import THRESHOLD, depurate
 from rgbdsod.models.encoders import Beginning, StagedEncoder, Stages
-from rgbdsod.models.stages import Fusion, check_fusion, fused_stages
+from rgbdsod.models.references import D3NetReference
+from rgbdsod.models.stages import Fusion, Reference, check_fusion, fused_stages
 
 STEEPNESS = 100.0
 """Slope of the sigmoid that stands in for the switch in the backward pass: d within 0.03 of the threshold matters."""
@@ -120,12 +121,12 @@ class D3Net(nn.Module):
         return depurate(outputs["rgb"], outputs["rgbd"], outputs["depth"], size).maps
 
 
-def d3net_paper(fusion: Fusion = "early") -> D3Net:
+def d3net_paper(fusion: Fusion | Reference = "early") -> D3Net | D3NetReference:
     """D3Net as published: three VGG-16 streams, each with the names and shapes of its official checkpoint.
 
     Args:
         fusion: of RgbdNet: "early", as published; "feature" or "multistage" give it an encoder for each input. The
-            other two streams and the switch are always the same.
+            other two streams and the switch are always the same. "rgb" or "depth": RgbNet or DepthNet alone.
 
     Returns:
         The network with PyTorch's random weights, for inputs of 224 x 224 (any size from 32 x 32).
@@ -139,8 +140,8 @@ def d3net_small(
     width: int = 12,
     stem_width: int = 8,
     norm: bool = True,
-    fusion: Fusion = "early",
-) -> D3Net:
+    fusion: Fusion | Reference = "early",
+) -> D3Net | D3NetReference:
     """D3Net on narrow timm encoders, light enough to train on a CPU.
 
     Args:
@@ -161,9 +162,14 @@ def d3net_small(
     return _network(fusion, stages, width=width, norm=norm)
 
 
-def _network(fusion: Fusion, stages: Callable[[int], Stages], *, width: int = 32, norm: bool = False) -> D3Net:
-    """The three streams around encoders that are made for a number of input channels."""
+def _network(
+    fusion: Fusion | Reference, stages: Callable[[int], Stages], *, width: int = 32, norm: bool = False
+) -> D3Net | D3NetReference:
+    """The three streams, or one of them, around encoders that are made for a number of input channels."""
     check_fusion("D3Net", fusion)
+    match fusion:
+        case "rgb" | "depth":
+            return D3NetReference(fusion, stages(3), width=width, norm=norm)
     rgbnet = Stream("rgb", stages(3), width=width, norm=norm)
     if fusion == "early":
         rgbdnet: Stream | FusedStream = Stream("rgbd", stages(4), width=width, norm=norm)

@@ -17,11 +17,11 @@ Feed = Literal["rgb", "rgbd", "depth"]
 """What a stream reads."""
 
 
-class Stream(nn.Module):
-    """One of the three networks: an encoder, a decoder from top to bottom, and a head.
+class LogitStream(nn.Module):
+    """An encoder, a decoder from top to bottom, and a head: logits of what they read.
 
     Args:
-        feed: which input it reads: "rgb", "rgbd" (concatenated), or "depth" (repeated to three channels).
+        feed: what that is: "rgb", "rgbd" (concatenated), or "depth" (repeated to three channels).
         encoder: encoder of five stages for 3 ("rgbd": 4) channels.
         width: channels of the decoder and the head.
         norm: whether BatchNorm follows the convolutions of decoder and head, which the published network has nowhere.
@@ -41,6 +41,10 @@ class Stream(nn.Module):
         logits: Tensor = self.pred_layer(self.main_stream(channels))
         # Only an encoder whose first stage halves the size leaves something to enlarge here.
         return resized(logits, x)
+
+
+class Stream(LogitStream):
+    """One of the three networks, each of which takes both inputs and reads its own."""
 
     def forward(self, rgb: Tensor, depth: Tensor) -> dict[str, Tensor]:
         """The saliency map of this stream.

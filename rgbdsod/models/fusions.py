@@ -46,6 +46,11 @@ def known_fusions(row: ModelRow) -> str:
     return ", ".join(plain) + protocols
 
 
+def told_apart(row: ModelRow) -> tuple[str, ...]:
+    """Fusions of a row that a file of weights may be recognised as; too many of a U-Net's have weights of one shape."""
+    return () if row.fusions == FUSIONS else row.fusions
+
+
 def untrained_note(name: str, fusion: str) -> str:
     """What results of a network carry that has built-in weights, but for another fusion.
 
@@ -60,7 +65,7 @@ def untrained_note(name: str, fusion: str) -> str:
 
 
 def _read_by(fusion: str, inputs: dict[str, InputSpec]) -> dict[str, InputSpec]:
-    """The inputs of a design of the U-Net; where it reads HHA, the network itself makes it of plain depth."""
+    """The inputs of a design; where it reads HHA, the network itself makes it of plain depth."""
     names = named_spec(fusion).inputs
     if "hha" in names:
         return {**inputs, "depth": InputSpec(1)}

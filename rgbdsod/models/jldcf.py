@@ -17,16 +17,15 @@ from rgbdsod.models.encoders import Beginning, StagedEncoder, check_multiple
 from rgbdsod.models.jldcf_blocks import (
     PAPER_COMPRESSION,
     Compression,
-    FeatureAggregation,
+    DenseDecoder,
     JointLearning,
-    Score,
-    enlarge,
 )
+from rgbdsod.models.references import JLDCFReference
 from rgbdsod.models.siamese_backbones import Backbone, SiameseDenseNet161, SiameseResNet, SiameseVGG16
-from rgbdsod.models.stages import MIDDLE, Fusion, check_fusion, no_streams
+from rgbdsod.models.stages import MIDDLE, Fusion, Reference, check_fusion, no_streams
 
 
-class JLDCF(nn.Module):
+class JLDCF(DenseDecoder):
     """Joint learning and densely cooperative fusion.
 
     Both inputs are (B,3,H,W), normalised; depth is near = dark, repeated to three channels. Height and width are
@@ -56,7 +55,6 @@ class JLDCF(nn.Module):
         fusion: Fusion = "multistage",
     ) -> None:
         super().__init__()
-        check_fusion("JL-DCF", fusion)
         self.fusion = fusion
         self.JLModule = JointLearning(backbone, compressions, width, full_width, norm)
         self.middle = self.JLModule.strides.index(MIDDLE)
@@ -66,10 +64,7 @@ class JLDCF(nn.Module):
                 widen(self.JLModule.vgg_conv1, 1)
         places = {"feature": (self.middle,), "multistage": range(len(self.JLModule.strides))}.get(fusion, ())
         self.cross = nn.ModuleDict({str(level + 1): CrossModal() for level in places})
-        self.FA = nn.ModuleList(FeatureAggregation(width, norm) for _ in range(5))
-        self.upsampling = nn.ModuleList(nn.ModuleList(enlarge(width, j + 1) for j in range(i + 1)) for i in range(4))
-        self.score_JL = Score(width)
-        self.score_DCF = Score(width)
+        self.add_decoder(width, norm)
 
     def encode(self, name: str, x: Tensor) -> dict[str, Any]:
         """What depends on input `name` alone; the weights are shared, so the name matters only where streams end.
@@ -91,7 +86,7 @@ class JLDCF(nn.Module):
             taps = self.JLModule.taps(x, self.middle + 1, full=name == "rgb")
             before = self.JLModule.compress(taps[:-1]) if name == "rgb" else []
             return {"levels": before, "middle": taps[-1]}
-        return self._scored(self.JLModule(x))
+        return self.scored(self.JLModule(x))
 
     def fuse(self, features: Mapping[str, Any]) -> dict[str, Tensor]:
         """Fuse and decode the features of both inputs.
@@ -103,14 +98,14 @@ class JLDCF(nn.Module):
         rgb, depth = features["rgb"], features["depth"]
         if self.fusion == "multistage":
             fused = self._crossed(zip(rgb["levels"], depth["levels"], strict=True))
-            return {"final": self._decode(fused), "coarse": torch.cat([rgb["coarse"], depth["coarse"]])}
+            return {"final": self.decode(fused), "coarse": torch.cat([rgb["coarse"], depth["coarse"]])}
         if self.fusion == "early":
             levels = self.JLModule(torch.cat([rgb["image"], depth["image"]], dim=1))
         else:
             (met,) = self._crossed([(rgb["middle"], depth["middle"])])
             trunk = self.JLModule.taps_from(self.middle, met)
             levels = [*rgb["levels"], *self.JLModule.compress(trunk, self.middle)]
-        return {"final": self._decode(levels), "coarse": self._scored(levels)["coarse"]}
+        return {"final": self.decode(levels), "coarse": self.scored(levels)["coarse"]}
 
     def forward(self, rgb: Tensor, depth: Tensor) -> dict[str, Tensor]:
         """The outputs of `fuse`; as far as both inputs pass the shared part, they do so as one batch."""
@@ -120,7 +115,7 @@ class JLDCF(nn.Module):
             return self.fuse(self._to_middle(rgb, depth))
         both = self.encode("both", torch.cat([rgb, depth]))
         fused = self._crossed(level.chunk(2) for level in both["levels"])
-        return {"final": self._decode(fused), "coarse": both["coarse"]}
+        return {"final": self.decode(fused), "coarse": both["coarse"]}
 
     def _to_middle(self, rgb: Tensor, depth: Tensor) -> dict[str, dict[str, Any]]:
         """What `encode` gives for fusion at stride 8, from one pass of both inputs."""
@@ -151,20 +146,6 @@ class JLDCF(nn.Module):
         """What each level's unit makes of its two maps."""
         return [unit(rgb, depth) for unit, (rgb, depth) in zip(self.cross.values(), pairs, strict=True)]
 
-    def _scored(self, levels: list[Tensor]) -> dict[str, Any]:
-        """Compressed maps with the coarse logits that the last one gives."""
-        return {"levels": levels, "coarse": self.score_JL(levels[-1])}
-
-    def _decode(self, fused: list[Tensor]) -> Tensor:
-        """Densely connected decoder: every output reaches every finer level through an enlargement of its own."""
-        done = [self.FA[4](fused[4] + fused[5])]
-        for i in range(4):
-            raise_by = cast(nn.ModuleList, self.upsampling[i])
-            arriving = [raise_by[i - j](output) for j, output in enumerate(done)]
-            done.append(self.FA[3 - i](sum(arriving, fused[3 - i])))
-        logits: Tensor = self.score_DCF(done[-1])
-        return logits
-
 
 PAPER_BACKBONES: dict[str, Callable[[], Backbone]] = {
     "resnet101": lambda: SiameseResNet((3, 4, 23, 3)),
@@ -174,15 +155,16 @@ PAPER_BACKBONES: dict[str, Callable[[], Backbone]] = {
 }
 
 
-def jldcf_paper(encoder: str = "resnet101", fusion: Fusion = "multistage") -> JLDCF:
+def jldcf_paper(encoder: str = "resnet101", fusion: Fusion | Reference = "multistage") -> JLDCF | JLDCFReference:
     """The published network, untrained.
 
     Args:
         encoder: "resnet101", "resnet50", "vgg16" or "densenet161"; each has a released checkpoint.
-        fusion: "multistage", as published; "early" or "feature" change nothing but the fusion.
+        fusion: "multistage", as published; "early" or "feature" change nothing but the fusion; "rgb" or "depth" read
+            that input alone.
     """
     backbone = PAPER_BACKBONES[encoder]()
-    return JLDCF(backbone, full_width=None if encoder == "vgg16" else 64, fusion=fusion)
+    return _network(fusion, backbone, full_width=None if encoder == "vgg16" else 64)
 
 
 def jldcf_small(
@@ -193,8 +175,8 @@ def jldcf_small(
     full_width: int = 6,
     compress: Sequence[int] = (4, 8, 10, 16, 24, 24),
     width: int = 12,
-    fusion: Fusion = "multistage",
-) -> JLDCF:
+    fusion: Fusion | Reference = "multistage",
+) -> JLDCF | JLDCFReference:
     """The same architecture on a small encoder, normalised throughout so that it trains from scratch.
 
     Args:
@@ -208,4 +190,13 @@ def jldcf_small(
     """
     backbone = StagedEncoder(encoder, 3, stem_pool=False, output_stride=16, channels=channels, stem_width=stem_width)
     compressions = [replace(c, width=w) for c, w in zip(PAPER_COMPRESSION, compress, strict=True)]
-    return JLDCF(backbone, compressions=compressions, width=width, full_width=full_width, norm=True, fusion=fusion)
+    return _network(fusion, backbone, compressions=compressions, width=width, full_width=full_width, norm=True)
+
+
+def _network(fusion: Fusion | Reference, backbone: Backbone, **sizes: Any) -> JLDCF | JLDCFReference:
+    """The network of a fusion, or of one input, around a backbone."""
+    check_fusion("JL-DCF", fusion)
+    match fusion:
+        case "rgb" | "depth":
+            return JLDCFReference(fusion, backbone, **sizes)
+    return JLDCF(backbone, fusion=fusion, **sizes)

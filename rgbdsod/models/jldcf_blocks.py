@@ -5,6 +5,7 @@ Source: Fu et al., "JL-DCF: Joint Learning and Densely-Cooperative Fusion" (CVPR
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -128,6 +129,36 @@ class Score(nn.Module):
         return logits
 
 
-def enlarge(width: int, power: int) -> nn.ConvTranspose2d:
+class DenseDecoder(nn.Module):
+    """Everything after the levels are fused, under its published names: each output reaches every finer level."""
+
+    def add_decoder(self, width: int, norm: bool) -> None:
+        """Build the decoder.
+
+        Args:
+            width: channels of the compressed maps and of the decoder.
+            norm: normalise after each convolution.
+        """
+        self.FA = nn.ModuleList(FeatureAggregation(width, norm) for _ in range(5))
+        self.upsampling = nn.ModuleList(nn.ModuleList(_enlarge(width, j + 1) for j in range(i + 1)) for i in range(4))
+        self.score_JL = Score(width)
+        self.score_DCF = Score(width)
+
+    def scored(self, levels: list[Tensor]) -> dict[str, Any]:
+        """Compressed maps with the coarse logits that the last one gives."""
+        return {"levels": levels, "coarse": self.score_JL(levels[-1])}
+
+    def decode(self, fused: list[Tensor]) -> Tensor:
+        """Logits (B,1,H,W) from six maps, fine to coarse; every enlargement has weights of its own."""
+        done = [self.FA[4](fused[4] + fused[5])]
+        for i in range(4):
+            raise_by = cast(nn.ModuleList, self.upsampling[i])
+            arriving = [raise_by[i - j](output) for j, output in enumerate(done)]
+            done.append(self.FA[3 - i](sum(arriving, fused[3 - i])))
+        logits: Tensor = self.score_DCF(done[-1])
+        return logits
+
+
+def _enlarge(width: int, power: int) -> nn.ConvTranspose2d:
     """Learnt enlargement by exactly 2 ** power."""
     return nn.ConvTranspose2d(width, width, 2 ** (power + 1), stride=2**power, padding=2 ** (power - 1))

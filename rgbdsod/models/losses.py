@@ -72,7 +72,7 @@ def d3net_loss(outputs: Mapping[str, Tensor], mask: Tensor) -> Tensor:
     """Cross-entropy of the three streams, which share nothing, so that each is trained on its own.
 
     Args:
-        outputs: "rgb_logit", "rgbd_logit" and "depth_logit", (B,1,H,W).
+        outputs: "rgb_logit", "rgbd_logit" and "depth_logit", (B,1,H,W); of a single stream, its own alone.
         mask: what is salient, (B,1,H,W) in [0, 1].
 
     Returns:
@@ -81,9 +81,8 @@ def d3net_loss(outputs: Mapping[str, Tensor], mask: Tensor) -> Tensor:
     Source:
         Fan et al., D3Net (TNNLS 2021), section IV-B; on logits instead of probabilities, which is the same function.
     """
-    streams = (outputs[f"{stream}_logit"] for stream in ("rgb", "rgbd", "depth"))
-    first, second, third = (_cross_entropy(logits, mask) for logits in streams)
-    return first + second + third
+    streams = [outputs[name] for name in ("rgb_logit", "rgbd_logit", "depth_logit") if name in outputs]
+    return torch.stack([_cross_entropy(logits, mask) for logits in streams]).sum(dim=0)
 
 
 def unet_loss(outputs: Mapping[str, Tensor], mask: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The three places where each published architecture can fuse its streams."""
+"""The three places where each published architecture can fuse its streams, and the references that fuse nothing."""
 
 from typing import Literal, get_args
 
@@ -7,6 +7,9 @@ from rgbdsod.errors import UsageError
 Fusion = Literal["early", "feature", "multistage"]
 """early: the inputs are concatenated; feature: the encoders meet once, at stride 8, and one trunk goes on;
 multistage: they meet at every level."""
+
+Reference = Literal["rgb", "depth"]
+"""The architecture reads this input alone."""
 
 MIDDLE = 8
 """The stride at which feature-level fusion takes place."""
@@ -18,12 +21,13 @@ def check_fusion(network: str, fusion: str) -> None:
     Raises:
         UsageError: with the ones that they have.
     """
-    if fusion not in get_args(Fusion):
-        raise UsageError(f'{network} has fusion {", ".join(get_args(Fusion))}; got "{fusion}"')
+    known = (*get_args(Fusion), *get_args(Reference))
+    if fusion not in known:
+        raise UsageError(f'{network} has fusion {", ".join(known)}; got "{fusion}"')
 
 
 def no_streams(network: str) -> UsageError:
-    """What an early-fusion network answers when asked for its two encoders."""
+    """What a network of one encoder answers when asked for its two."""
     return UsageError(
         f"{network} has no separate encoders of RGB and depth, which alignment losses compare; "
         "choose a fusion with two streams, or leave these losses out"

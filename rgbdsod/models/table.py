@@ -56,6 +56,9 @@ class Paper:
 STAGES = ("early", "feature", "multistage")
 """The fusions of the three published architectures."""
 
+REFERENCES = ("rgb", "depth")
+"""The same architectures with one input alone: without them no comparison of fusions can say whether depth helps."""
+
 UNPUBLISHED = Paper("unpublished", "unpublished", "")
 
 
@@ -70,8 +73,8 @@ class ModelRow:
         inputs: preprocessing of each input, in the order of the network's arguments.
         size: height and width that the network works at.
         multiple: height and width must be multiples of this.
-        fusion: where the modalities meet: "early", "feature" or "multistage"; of a U-Net a name of
-            `rgbdsod.fusion.FUSIONS`.
+        fusion: where the modalities meet: "early", "feature" or "multistage", or "rgb" or "depth" alone; of a U-Net a
+            name of `rgbdsod.fusion.FUSIONS`.
         fusions: all fusions that a user may ask for with `fusion=`; its own is the one its weights were trained for.
         paper: the publication.
         licence: of the weights.
@@ -159,7 +162,7 @@ _BBSNET = ModelRow(
     size=(352, 352),
     multiple=32,
     fusion="multistage",
-    fusions=STAGES,
+    fusions=(*STAGES, *REFERENCES),
     paper=Paper("BBS-Net: RGB-D Salient Object Detection with a Bifurcated Backbone Strategy Network", "ECCV 2020",
                 "2007.02713"),
     licence="MIT (the authors' release)",
@@ -178,7 +181,7 @@ _JLDCF = ModelRow(
     size=(320, 320),
     multiple=16,
     fusion="multistage",
-    fusions=STAGES,
+    fusions=(*STAGES, *REFERENCES),
     paper=Paper("JL-DCF: Joint Learning and Densely-Cooperative Fusion Framework for RGB-D Salient Object Detection",
                 "CVPR 2020", "2004.08515"),
     licence="none stated (the authors' release)",
@@ -201,7 +204,7 @@ _D3NET = ModelRow(
     size=(224, 224),
     multiple=1,
     fusion="early",
-    fusions=STAGES,
+    fusions=(*STAGES, *REFERENCES),
     paper=Paper("Rethinking RGB-D Salient Object Detection: Models, Data Sets, and Large-Scale Benchmarks",
                 "TNNLS 2021", "1907.06781"),
     licence="none stated (the authors' release)",

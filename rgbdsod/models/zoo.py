@@ -9,12 +9,11 @@ import torch
 from torch import nn
 
 from rgbdsod.errors import UsageError, WeightsError
-from rgbdsod.fusion.presets import FUSIONS
 from rgbdsod.models.base import Card, SaliencyModel
 from rgbdsod.models.checkpoint import State, file_hash, read_state, verify
 from rgbdsod.models.device import resolve_device
 from rgbdsod.models.fitting import Fit, check_finite, fit
-from rgbdsod.models.fusions import untrained_note, variant_of, with_fusion
+from rgbdsod.models.fusions import told_apart, untrained_note, variant_of, with_fusion
 from rgbdsod.models.table import MODELS, ModelRow
 from rgbdsod.models.user_model import is_user_model, user_model
 
@@ -38,8 +37,8 @@ def load_model(
             a torch module (which is then wrapped with the defaults of `wrap`).
         weights: a checkpoint (.safetensors, .pth, .pt, ...; for D3Net the folder of its three files). None is the
             built-in weights; a published network (`.paper`) has none and is then untrained.
-        fusion: where the modalities meet: "early", "feature" or "multistage"; of a U-Net a name of
-            `rgbdsod.fusion.FUSIONS`. None is the published one. Built-in weights are for that one only; another
+        fusion: where the modalities meet: "early", "feature" or "multistage", or "rgb" or "depth" alone; of a U-Net a
+            name of `rgbdsod.fusion.FUSIONS`. None is the published one. Built-in weights are for that one only; another
             fusion without `weights` is untrained, and its card says so.
         encoder: another encoder: of a published network, such as "vgg16" for `jldcf.paper`; of a small one, any
             ResNet of timm, with weights trained for it.
@@ -222,8 +221,9 @@ def hollow_network(row: ModelRow) -> nn.Module:
 
 def _whose(row: ModelRow, state: State, fitted: Fit) -> str | None:
     """Which model's weights these are, in a sentence; None if they fit none."""
-    for fusion in row.fusions:
-        if fusion not in FUSIONS and not fit(state, hollow_network(with_fusion(row, fusion)).state_dict()).differences:
+    for fusion in told_apart(row):
+        other = replace(row, options={**row.options, "fusion": fusion})
+        if not fit(state, hollow_network(other).state_dict()).differences:
             return f"weights are for fusion {fusion} ({fitted.differences} keys differ); use --fusion {fusion}"
     for other in MODELS:
         if other.canonical or not other.own:

@@ -151,7 +151,7 @@ def test_encoders_that_alignment_compares() -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_fusion_that_does_not_exist_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match='has fusion early, feature, multistage; got "late"'):
+    with pytest.raises(UsageError, match='has fusion early, feature, multistage, rgb, depth; got "late"'):
         made(name, "late")
 
 

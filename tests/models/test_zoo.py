@@ -66,7 +66,7 @@ def test_encoders_and_fusion() -> None:
         'jldcf.paper exists with encoder resnet101, resnet50, vgg16, densenet161; got "vgg19"'
     )
     assert "jldcf.paper-vgg16 exists with encoder vgg16" in failure("jldcf.paper-vgg16", encoder="resnet50")
-    assert failure("bbsnet", fusion="late") == 'bbsnet has fusion early, feature, multistage; got "late"'
+    assert failure("bbsnet", fusion="late") == 'bbsnet has fusion early, feature, multistage, rgb, depth; got "late"'
     assert failure("unet", fusion="feature").startswith("unet has fusion rgb, depth, early4, early6, mid, late, multi")
     assert build_model("d3net", fusion="early", device="cpu").card.fusion == "early"
     assert "pass weights=FILE, trained for encoder resnet18" in failure("jldcf", encoder="resnet18")
