@@ -31,6 +31,7 @@ COMMANDS = {
     "attack": "Make adversarial examples, and measure the maps before and after.",
     "evaluate": "Measure the maps of a model, or of ready maps.",
     "train": "Train or fine-tune a network; the same command continues a training that was stopped.",
+    "ablate": "Train designs that differ in one thing, attack each input of each, and compare.",
     "universal": "Fit one noise for all images of a set, and measure it on others.",
     "generator": "Train a generator of perturbations, or of images, for attacks that draw instead of searching.",
     "transfer": "Attack each of several models, and measure all of them on the results.",

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from rgbdsod.attacks.table import ATTACKS
 from rgbdsod.errors import UsageError
 from rgbdsod.fusion.presets import FUSIONS, named_spec
 from rgbdsod.models.fusions import with_fusion
 from rgbdsod.models.table import MODELS
 from rgbdsod.run.ablation.trainings import PLAIN, Scheme, training_scheme
 from rgbdsod.run.attack_settings import AttackPlan, AttackSettings
-from rgbdsod.run.recipes import RECIPES
-from rgbdsod.run.train import default_recipe
+from rgbdsod.run.train import check_training
 
 REFERENCES = ("rgb", "depth")
 """The designs of one input, without which no table can say whether the other input helps."""
@@ -117,6 +117,13 @@ class Grid:
                 self.plans(network, attack)
         if min(self.seeds) < 0:
             raise UsageError(f"--seeds {min(self.seeds)}: 0 or more")
+        own = self.schooling
+        for model in self.model:
+            multiple = MODELS[model].multiple
+            if own.size is not None and any(side < 1 or side % multiple for side in own.size):
+                raise UsageError(f"--size {own.size[0]}x{own.size[1]}: {model} works at multiples of {multiple}")
+            check_training(model, 1, recipe=None, lr=own.lr, batch=own.batch, iterations=own.iterations, epochs=None,
+                           dtype="auto")  # fmt: skip
 
     @property
     def networks(self) -> list[Network]:
@@ -146,7 +153,7 @@ class Grid:
             attack=attack,
             modality=modality,
             eps=list(self.eps) if eps is None else eps,
-            parameters={"steps": self.steps},
+            parameters={"steps": self.steps} if "steps" in ATTACKS[attack].parameters() else {},
             objective=self.objective,
             seed=self.seed,
         )
@@ -168,20 +175,17 @@ class Grid:
         }
         found |= {"seeds": list(self.seeds), "train_data": own.data, "iterations": own.iterations}
         found |= {name: value for name, value in (("train_batch", own.batch), ("lr", own.lr)) if value is not None}
-        found |= {} if own.size is None else {"size": list(own.size)}
+        found |= {} if own.size is None else {"size": f"{own.size[0]}x{own.size[1]}"}
         found |= {"attack": list(self.attacks), "modality": list(self.modality), "eps": list(self.eps)}
         found |= {"steps": self.steps, "objective": self.objective, "transfer": self.transfer, "seed": self.seed}
         return found
 
     def _designs(self, model: str) -> tuple[str, ...]:
         row = MODELS[model]
-        designs = self.fusion or tuple(name for name in row.fusions if ":" not in name)
+        every = [name for name in row.fusions if ":" not in name]
+        designs = self.fusion or tuple(sorted(every, key=lambda name: name not in REFERENCES))
         for name in designs:
             with_fusion(row, name)  # raises with those that there are
-        if row.architecture not in RECIPES and default_recipe(model) not in RECIPES:
-            raise UsageError(
-                f"--model {model}: there is no recipe to train it; take one of {', '.join(MODELS.names())}"
-            )
         return designs
 
 

@@ -55,7 +55,8 @@ class _Row:
 
 
 def _aligned(loss: str, weight: float) -> dict[str, Any]:
-    knobs: Mapping[str, Any] = {"pool": "mask"} if loss == "itc" else {}
+    # Pooled over the whole image, generated scenes differ too little for this loss to learn.
+    knobs: dict[str, Any] = {"pool": "mask"} if loss == "itc" else {}
     return {"alignment": AlignmentSettings(**{loss: weight}, **knobs)}
 
 
