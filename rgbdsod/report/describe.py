@@ -104,15 +104,23 @@ def notes(run: Run) -> tuple[str, ...]:
 def facts(run: Run) -> tuple[Fact, ...]:
     """The head's facts."""
     record = run.record
-    model, data, device = (_of(record, key) for key in ("model", "data", "device"))
+    model, data = (_of(record, key) for key in ("model", "data"))
     own = [
         Fact("Model", _name(run, "model"), _join(_weights(model), model.get("licence"))),
         Fact("Data", _images(data), _join(_prefixed("fingerprint", data.get("fingerprint")), data.get("convention"))),
         *_attack_facts(run),
+        *machine_facts(run),
+    ]
+    return tuple(fact for fact in own if fact.value)
+
+
+def machine_facts(run: Run) -> list[Fact]:
+    """When, how long and on what it ran."""
+    record, device = run.record, _of(run.record, "device")
+    return [
         Fact("Time", _time(record), _join(str(record.get("start") or "").replace("T", " "), _status(record))),
         Fact("Device", str(device.get("description") or device.get("name") or ""), _computing(device, record)),
     ]
-    return tuple(fact for fact in own if fact.value)
 
 
 def record_blocks(run: Run) -> tuple[Block, ...]:

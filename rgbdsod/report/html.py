@@ -3,7 +3,7 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from rgbdsod.report.tables import print_cell, verdict
+from rgbdsod.report.tables import print_cell, print_interval, spans, verdict
 from rgbdsod.report.view import Page, Section
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def _environment() -> "Environment":
     environment = Environment(
         loader=PackageLoader("rgbdsod.report", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["cell"] = print_cell
-    environment.globals |= {"verdict": verdict, "badges": _BADGES, "parts_of": _parts}
+    environment.filters |= {"cell": print_cell, "interval": print_interval}
+    environment.globals |= {"verdict": verdict, "spans": spans, "badges": _BADGES, "parts_of": _parts}
     return environment
 
 
@@ -33,6 +33,7 @@ def _parts(section: Section) -> list[tuple[str, str]]:
     """Anchors and labels of a section's parts, for the list of contents."""
     parts = [("result", "Result")] if section.headlines or section.tables else []
     parts += [(f"figures-{i}", group.title) for i, group in enumerate(section.figures, start=1)]
+    parts += [(f"tables-{i}", group.title) for i, group in enumerate(section.groups, start=1)]
     parts += [("images", "Images")] if section.gallery else []
     parts += [("rows", section.rows.title)] if section.rows else []
     return [*parts, ("record", "Record")]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rgbdsod import __version__
 from rgbdsod.report import describe
+from rgbdsod.report.ablation.page import ablation_section
 from rgbdsod.report.compare import comparison_figures, comparison_tables, labels
 from rgbdsod.report.gallery import Shown, build_gallery
 from rgbdsod.report.graphs import figure_groups, training_groups
@@ -39,6 +40,8 @@ def build_page(runs: Sequence[Run], page: Path, shown: Shown, *, compare: bool) 
 
 
 def _section(run: Run, anchor: str, page: Path, shown: Shown) -> Section:
+    if run.ablation is not None:
+        return ablation_section(run, anchor, run.ablation)
     if not run.metrics:
         return _training_section(run, anchor)
     gallery, missing = build_gallery(run, page, shown)

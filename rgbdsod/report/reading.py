@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rgbdsod.errors import DataError
+from rgbdsod.report.ablation.document import AblationDocument
 
 _SCHEMA = "rgbdsod.run/1"
 _LOG_ONLY: Mapping[str, Any] = {
@@ -29,6 +30,7 @@ class Run:
         metrics: metrics.json; empty for a training that is not finished.
         rows: the table, one row per image and eps.
         events: log.jsonl.
+        ablation: ablation.json; of an ablation only.
     """
 
     path: Path
@@ -37,10 +39,11 @@ class Run:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     rows: tuple[Mapping[str, Any], ...] = ()
     events: tuple[Mapping[str, Any], ...] = ()
+    ablation: AblationDocument | None = None
 
     @property
     def command(self) -> str:
-        """The command that made it: "attack", "evaluate" or "train"."""
+        """The command that made it: "attack", "evaluate", "train" or "ablate"."""
         return str(self.record["command"])
 
     @property
@@ -62,7 +65,7 @@ def read_run(folder: str | Path) -> Run:
     """Read a run folder.
 
     Args:
-        folder: made by `rgbdsod attack`, `evaluate` or `train`.
+        folder: made by `rgbdsod attack`, `evaluate`, `train` or `ablate`.
 
     Raises:
         DataError: it is no run folder, is not finished, or a file in it cannot be read.
@@ -72,6 +75,8 @@ def read_run(folder: str | Path) -> Run:
     finished = record.get("status") == "finished"
     if not finished and record["command"] != "train":
         raise DataError(f"{path} is not finished (status: {record.get('status')}); {_continue(path, record)}")
+    if record["command"] == "ablate":
+        return _read_ablation(path, record)
     measured = finished and record["command"] != "train"
     return Run(
         path=path,
@@ -80,6 +85,16 @@ def read_run(folder: str | Path) -> Run:
         metrics=_read_json(path / "metrics.json") if measured or (path / "metrics.json").is_file() else {},
         rows=tuple(_read_table(path)) if measured else (),
         events=tuple(_read_events(path / "log.jsonl")),
+    )
+
+
+def _read_ablation(path: Path, record: Mapping[str, Any]) -> Run:
+    return Run(
+        path=path,
+        record=record,
+        config=_read_text(path / "config.toml"),
+        events=tuple(_read_events(path / "log.jsonl")),
+        ablation=AblationDocument.of(_read_json(path / "ablation.json"), str(path / "ablation.json")),
     )
 
 

@@ -52,6 +52,15 @@ class FigureGroup:
 
 
 @dataclass(frozen=True)
+class TableGroup:
+    """Tables that answer one question, folded by name ("bbsnet"), and what must be known to read them."""
+
+    title: str
+    folds: tuple[tuple[str, tuple[Table, ...]], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Panel:
     """One embedded picture.
 
@@ -126,6 +135,7 @@ class Section:
     headline_note: str = ""
     tables: tuple[Table, ...] = ()
     figures: tuple[FigureGroup, ...] = ()
+    groups: tuple[TableGroup, ...] = ()
     gallery: Gallery | None = None
     rows: Table | None = None
     record: tuple[Block, ...] = ()

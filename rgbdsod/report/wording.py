@@ -11,7 +11,8 @@ SPOKEN = {"sm": "S-measure", "mae": "MAE", "fm_max": "max F", "wfm": "weighted F
 """Metrics outside tables, where there is room for a word."""
 
 _NO_BOUND = 1e9  # what a run writes where an attack looks for the smallest change, however large
-_ABBREVIATIONS = {"pgd", "fgsm", "rfgsm", "ifgsm", "bim", "mifgsm"}
+_ABBREVIATIONS = {"pgd", "fgsm", "rfgsm", "ifgsm", "bim", "mifgsm", "apgd"}
+_SPELLINGS = {"cospgd": "CosPGD", "segpgd": "SegPGD"}
 
 
 def show_eps(eps: float, norm: str = "linf") -> str:
@@ -34,7 +35,7 @@ def show_radii(budget: Mapping[str, Mapping[str, Any]]) -> str:
 
 def show_attack(name: str) -> str:
     """An attack's name in print."""
-    return name.upper() if name in _ABBREVIATIONS else name
+    return name.upper() if name in _ABBREVIATIONS else _SPELLINGS.get(name, name)
 
 
 def attack_source(name: str) -> str:

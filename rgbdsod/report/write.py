@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.report.ablation.page import ablation_tables
+from rgbdsod.report.ablation.tidy import ablations_to_csv
 from rgbdsod.report.check import check, read_bounds
 from rgbdsod.report.compare import comparison_tables
 from rgbdsod.report.gallery import Shown
@@ -62,11 +64,12 @@ def report(
     _check_arguments(paths, format, compare, panels, gain)
     bounds = read_bounds(fail_under)
     runs = [read_run(path) for path in paths]
+    _check_ablations(runs, compared=compare, bounded=bool(bounds))
     target = _target(paths, format, out)
     if format == "html":
         content = render(build_page(runs, target.absolute(), Shown(panels, gain), compare=compare))
     elif format == "csv":
-        content = to_csv(runs)
+        content = _to_csv(runs)
     else:
         content = (to_latex if format == "latex" else to_markdown)(_tables(runs, compare=compare))
     _write(target, content)
@@ -87,6 +90,20 @@ def _check_arguments(paths: Sequence[Path], format: str, compare: bool, panels: 
         raise UsageError(f"gain={gain:g}: expected a number above 0, for example 16")
 
 
+def _check_ablations(runs: Sequence[Run], *, compared: bool, bounded: bool) -> None:
+    """An ablation is a comparison of its own: it stands alone, or beside other ablations."""
+    ablations = [run for run in runs if run.ablation is not None]
+    if not ablations:
+        return
+    first = ablations[0].path
+    if len(ablations) < len(runs):
+        raise UsageError(f"{first} is an ablation and other folders are not; make a report of it alone")
+    if compared:
+        raise UsageError(f"{first} is an ablation, which compares its own networks; leave --compare out")
+    if bounded:
+        raise UsageError(f"{first} is an ablation of many networks, so no bound fits it; leave --fail-under out")
+
+
 def _target(paths: Sequence[Path], format: Format, out: str | Path | None) -> Path:  # noqa: A002
     suffix = _SUFFIXES[format]
     if out is None:
@@ -96,8 +113,16 @@ def _target(paths: Sequence[Path], format: Format, out: str | Path | None) -> Pa
     return Path(out)
 
 
+def _to_csv(runs: Sequence[Run]) -> str:
+    ablations = {run.path.name: run.ablation for run in runs if run.ablation is not None}
+    return ablations_to_csv(ablations) if ablations else to_csv(runs)
+
+
 def _tables(runs: Sequence[Run], *, compare: bool) -> list[Table]:
     """The tables of one run; of several runs their comparison."""
+    ablations = [run.ablation for run in runs if run.ablation is not None]
+    if ablations:
+        return [table for document in ablations for table in ablation_tables(document)]
     measured = [run for run in runs if run.metrics]
     if len(runs) > 1 and measured:
         return list(comparison_tables(measured, against=compare))
