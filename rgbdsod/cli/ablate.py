@@ -14,6 +14,7 @@ from rgbdsod.errors import UsageError
 from rgbdsod.run.plugins import load_plugins
 
 if TYPE_CHECKING:
+    from rgbdsod.datasets import Dataset
     from rgbdsod.run.ablation.grid import Grid
 
 _GRID, _ATTACK = "Networks to compare", "Attack"
@@ -97,7 +98,7 @@ def run_grid(flags: Mapping[str, Any]) -> None:
     images = open_data(flags, screen)
     _header(screen, grid, flags, f"{images.name}   {len(images)} images")
     if flags["dry_run"]:
-        _plan(screen, grid, flags, len(images))
+        _plan(screen, grid, flags, images)
         return
     with screen.progress("ablate", "networks") as advance:
         result = ablate(
@@ -156,8 +157,8 @@ def _header(screen: Screen, grid: "Grid", flags: Mapping[str, Any], images: str)
     screen.header(f"attack  {', '.join(grid.attacks)} on {', '.join(grid.modality)}   {radii}; {runs} runs")
 
 
-def _plan(screen: Screen, grid: "Grid", flags: Mapping[str, Any], images: int) -> None:
-    from rgbdsod.run.ablation.ablate import works
+def _plan(screen: Screen, grid: "Grid", flags: Mapping[str, Any], images: "Dataset") -> None:
+    from rgbdsod.run.ablation.ablate import ablation_path, works
 
     networks, lacking, runs = works(grid, flags["cache"])
     if screen.as_json:
@@ -166,17 +167,19 @@ def _plan(screen: Screen, grid: "Grid", flags: Mapping[str, Any], images: int) -
                 "schema": "rgbdsod.plan/1",
                 "command": "ablate",
                 "settings": grid.record(),
-                "images": images,
+                "images": len(images),
                 "networks": [network.key for network in grid.networks],
                 "training": lacking,
                 "runs": runs,
+                "run": str(ablation_path(grid, images, target(flags))),
             }
         )
         return
     import tomli_w
 
     screen.result(tomli_w.dumps(grid.record()).rstrip())
-    screen.result(f"work    {networks} networks, {lacking} of them to be trained; {runs} runs of {images} images")
+    screen.result(f"work    {networks} networks, {lacking} of them to be trained; {runs} runs of {len(images)} images")
+    screen.result(f"folder  {ablation_path(grid, images, target(flags))}")
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

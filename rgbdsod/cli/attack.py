@@ -20,6 +20,7 @@ from rgbdsod.cli.sources import (
     set_deterministic,
     show_result,
     target,
+    working_size,
 )
 from rgbdsod.run.plugins import load_plugins
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from rgbdsod.run.attack_task import AttackTask
     from rgbdsod.run.execute import Target
 
-_SOURCES = ("model", "weights", "fusion", "encoder", "data", "limit", "ids", "depth_invert", "depth_range",
+_SOURCES = ("model", "weights", "fusion", "encoder", "size", "data", "limit", "ids", "depth_invert", "depth_range",
             "depth_unit", "resize_depth", "intersect", "empty", "plugin")  # fmt: skip
 _HIGHEST = {256: 255, 65536: 65535}
 """The highest code of so many levels."""
@@ -45,6 +46,7 @@ def command(
     weights: options.Weights = None,
     fusion: options.Fusion = None,
     encoder: options.Encoder = None,
+    size: options.Size = None,
     data: options.Data = "demo",
     limit: options.Limit = None,
     ids: options.Ids = None,
@@ -120,6 +122,7 @@ def run_attack(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]
     screen = Screen.of(flags)
     load_plugins(flags["plugin"] or ())
     inputs = known_inputs(flags["model"], flags.get("fusion"))
+    flags = {**flags, "size": working_size(flags)}
     MAP_OBJECTIVES[flags["objective"]]  # a wrong name is refused before torch is imported
     settings = settings_of(flags, extra, known)
 
@@ -134,7 +137,7 @@ def run_attack(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]
     from rgbdsod.run.modeling import device_of
 
     images = open_data(flags, screen)
-    model = open_model(flags)
+    model = open_model(flags, flags["size"])
     task = attack_task(
         model, images, settings, empty=flags["empty"], save_images=flags["save_images"],
         save_adversarial=flags["save_adversarial"], given=given(flags, _SOURCES),

@@ -20,6 +20,7 @@ from rgbdsod.cli.sources import (
     show_result,
     split,
     target,
+    working_size,
 )
 from rgbdsod.errors import UsageError
 from rgbdsod.run.plugins import load_plugins
@@ -43,6 +44,7 @@ def command(
     weights: options.Weights = None,
     fusion: options.Fusion = None,
     encoder: options.Encoder = None,
+    size: options.Size = None,
     maps: Annotated[str | None, Option(help="A folder of ready maps, ID.png.", rich_help_panel="What")] = None,
     data: options.Data = "demo",
     limit: options.Limit = None,
@@ -89,8 +91,9 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
     if flags["maps"] is None:
         flags = {**flags, "model": flags["model"] or "bbsnet"}
         known_inputs(flags["model"], flags.get("fusion"))
-    elif flags["model"] is not None:
-        raise UsageError("--maps DIR needs no model; leave out --model, or --maps")
+        flags["size"] = working_size(flags)
+    elif flags["model"] is not None or flags["size"] is not None:
+        raise UsageError("--maps DIR needs no model; leave out --model and --size, or --maps")
     protocols = _protocols(flags["postprocess"])
     batch = batch_size(flags["batch"])
     set_deterministic(flags["deterministic"])
@@ -98,7 +101,7 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
     from rgbdsod.run.evaluate import ModelMaps, evaluation_task
     from rgbdsod.run.readymaps import MapFolder
 
-    source = ModelMaps(open_model(flags)) if flags["maps"] is None else MapFolder(Path(flags["maps"]))
+    source = ModelMaps(open_model(flags, flags["size"])) if flags["maps"] is None else MapFolder(Path(flags["maps"]))
     task = evaluation_task(
         source, open_data(flags, screen), metrics=split(flags["metrics"]), empty=flags["empty"],
         save_images=flags["save_images"], given=given(flags, _SOURCES),

@@ -8,12 +8,14 @@ from typer import Argument
 from rgbdsod.cli import options
 from rgbdsod.cli.screen import Screen
 from rgbdsod.errors import UsageError
-from rgbdsod.run.catalogue import TABLES, Info, listing
+from rgbdsod.run.catalogue import STAGES, TABLES, Info, listing
 from rgbdsod.run.plugins import load_plugins
 
 
 def command(
-    kind: Annotated[str | None, Argument(help="models, attacks, objectives, datasets, metrics, or a wildcard.")] = None,
+    kind: Annotated[
+        str | None, Argument(help="models, attacks, objectives, datasets, metrics, stages, or a wildcard.")
+    ] = None,
     pattern: Annotated[str | None, Argument(help="A wildcard: 'jldcf*'.")] = None,
     plugin: options.Plugin = None,
     json: options.Json = False,
@@ -49,12 +51,12 @@ def _groups(items: list[Info]) -> dict[str, list[Info]]:
 def _find(kind: str | None, pattern: str | None) -> dict[str, list[Info]]:
     """Rows by kind; a first word that is no kind is a wildcard over all kinds."""
     kinds = list(TABLES)
-    if kind is not None and f"{kind.rstrip('s')}s" in TABLES:
+    if kind is not None and f"{kind.rstrip('s')}s" in (*TABLES, STAGES):
         kinds = [f"{kind.rstrip('s')}s"]
     elif kind is not None and pattern is None:
         pattern = kind
     elif kind is not None:
-        raise UsageError(f'no kind "{kind}"; there are {", ".join(TABLES)}')
+        raise UsageError(f'no kind "{kind}"; there are {", ".join([*TABLES, STAGES])}')
     found = {name: items for name in kinds if (items := listing(name, pattern or "*"))}
     if not found:
         raise UsageError(f'nothing matches "{pattern}" among {", ".join(kinds)}')

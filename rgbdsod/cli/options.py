@@ -13,9 +13,10 @@ Weights = Annotated[
     str | None, Option(help="A checkpoint; default: the built-in weights, if any.", rich_help_panel=_WHAT)
 ]
 Fusion = Annotated[
-    str | None, Option(help="early, feature or multistage; default: the published one.", rich_help_panel=_WHAT)
+    str | None, Option(help="early, feature, multistage, rgb, depth; default: as published.", rich_help_panel=_WHAT)
 ]
 Encoder = Annotated[str | None, Option(help="An encoder that the model offers (`info MODEL`).", rich_help_panel=_WHAT)]
+Size = Annotated[str | None, Option(help="HxW that the network works at; default: its own.", rich_help_panel=_WHAT)]
 Data = Annotated[str, Option(help="A name of `list datasets`, or a folder.", rich_help_panel=_WHAT)]
 Limit = Annotated[int | None, Option(help="Only the first N images.", rich_help_panel=_WHAT)]
 Ids = Annotated[str | None, Option(help="Only these images: A,B,C.", rich_help_panel=_WHAT)]

@@ -1,5 +1,6 @@
 """Model and data as flags name them, and how they are shown and recorded."""
 
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rgbdsod.cli.screen import Screen
 from rgbdsod.errors import UsageError
 from rgbdsod.models.fusions import with_fusion
+from rgbdsod.models.sizes import check_size
 from rgbdsod.models.table import MODELS
 
 if TYPE_CHECKING:
@@ -28,17 +30,45 @@ def known_inputs(model: str, fusion: str | None = None) -> tuple[str, ...] | Non
     return None if ".py" in model else tuple(with_fusion(MODELS[model], fusion).inputs)
 
 
-def open_model(flags: Mapping[str, Any]) -> "SaliencyModel":
-    """The model of `--model --weights --fusion --encoder --device`."""
+def working_size(flags: Mapping[str, Any]) -> tuple[int, int] | None:
+    """`--size` of a network, before it is loaded; None is its own.
+
+    Raises:
+        UsageError: it is no size, or none that the model of that name works at.
+    """
+    size = parse_size(flags["size"])
+    if size is not None and ".py" not in flags["model"]:
+        check_size(flags["model"], size, MODELS[flags["model"]].multiple)
+    return size
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """HxW, or H,W as the two numbers of a config.toml arrive."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d*)[xX,]([1-9]\d*)", text)
+    if found is None:
+        raise UsageError(f"--size {text}: expected HxW, for example 128x128")
+    return int(found[1]), int(found[2])
+
+
+def open_model(flags: Mapping[str, Any], size: tuple[int, int] | None = None) -> "SaliencyModel":
+    """The model of `--model --weights --fusion --encoder --device`.
+
+    Args:
+        flags: a command's parameters by name.
+        size: height and width that it works at; None: its own.
+    """
     from rgbdsod.models import load_model
 
-    return load_model(
+    model = load_model(
         flags["model"],
         weights=flags.get("weights"),
         fusion=flags.get("fusion"),
         encoder=flags.get("encoder"),
         device=flags["device"],
     )
+    return model if size is None else model.at(size)
 
 
 def open_data(flags: Mapping[str, Any], screen: Screen) -> "Dataset":

@@ -8,7 +8,7 @@ from typer import Context, Option
 from rgbdsod.cli import alignment, options
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.screen import Screen
-from rgbdsod.cli.sources import command_line, given, known_inputs
+from rgbdsod.cli.sources import command_line, given, known_inputs, working_size
 from rgbdsod.errors import UsageError
 from rgbdsod.models.fusions import with_fusion
 from rgbdsod.models.table import MODELS
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from rgbdsod.run.training_folder import TrainingFolder
 
 _ADVERSARIAL = ("adversarial", "adversarial_eps", "adversarial_steps")
-_SETTINGS = ("model", "fusion", "encoder", "data", "val", "recipe", "iterations", "epochs", "lr", "batch", "seed",
-             "init", "dtype", "validate_every", "plugin", *_ADVERSARIAL, *alignment.FLAGS)  # fmt: skip
-_PASSED = ("fusion", "encoder", "recipe", "iterations", "epochs", "lr", "batch", "seed", "init", "dtype", "device",
-           "workers", "validate_every", "tensorboard")  # fmt: skip
+_SETTINGS = ("model", "fusion", "encoder", "size", "data", "val", "recipe", "iterations", "epochs", "lr", "batch",
+             "seed", "init", "dtype", "validate_every", "plugin", *_ADVERSARIAL, *alignment.FLAGS)  # fmt: skip
+_PASSED = ("fusion", "encoder", "size", "recipe", "iterations", "epochs", "lr", "batch", "seed", "init", "dtype",
+           "device", "workers", "validate_every", "tensorboard")  # fmt: skip
 _TRAIN = "Training"
 
 
@@ -33,6 +33,7 @@ def command(
     model: Annotated[str, Option(help="A name of `list models`.", rich_help_panel="What")] = "bbsnet",
     fusion: options.Fusion = None,
     encoder: options.Encoder = None,
+    size: options.Size = None,
     data: options.Data = "scenes:20000",
     val: Annotated[str, Option(help="Validation set; its S-measure selects.", rich_help_panel=_TRAIN)] = (
         "scenes:200@128x128#1"
@@ -130,7 +131,7 @@ def _resolve(flags: Mapping[str, Any], images: int) -> dict[str, Any]:
 
     checked = ("recipe", "lr", "batch", "iterations", "epochs", "dtype")
     recipe, _ = check_training(flags["model"], images, **{key: flags[key] for key in checked})
-    return {**flags, "recipe": recipe.name, **_resolve_adversarial(flags, inputs)}
+    return {**flags, "recipe": recipe.name, "size": working_size(flags), **_resolve_adversarial(flags, inputs)}
 
 
 def _checked(flags: Mapping[str, Any], images: int) -> list[str]:
@@ -210,7 +211,8 @@ def _train(screen: Screen, flags: Mapping[str, Any], folder: "TrainingFolder", s
 
 def _named(flags: Mapping[str, Any]) -> str:
     """The flags that name the network, without the first's."""
-    chosen = (f" --{key} {flags[key]}" for key in ("fusion", "encoder") if flags[key] is not None)
+    chosen = [f" --{key} {flags[key]}" for key in ("fusion", "encoder") if flags[key] is not None]
+    chosen += [f" --size {flags['size'][0]}x{flags['size'][1]}"] if flags["size"] is not None else []
     return str(flags["model"]) + "".join(chosen)
 
 

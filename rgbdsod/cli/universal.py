@@ -11,7 +11,15 @@ from rgbdsod.attacks.table import MAP_OBJECTIVES
 from rgbdsod.cli import options
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.screen import Screen
-from rgbdsod.cli.sources import batch_size, describe_model, known_inputs, open_data, open_model, set_deterministic
+from rgbdsod.cli.sources import (
+    batch_size,
+    describe_model,
+    known_inputs,
+    open_data,
+    open_model,
+    parse_size,
+    set_deterministic,
+)
 from rgbdsod.errors import UsageError
 from rgbdsod.run.plugins import load_plugins
 
@@ -126,7 +134,7 @@ def run_fit(flags: Mapping[str, Any]) -> None:
     load_plugins(flags["plugin"] or ())
     inputs = known_inputs(flags["model"], flags.get("fusion"))
     MAP_OBJECTIVES[flags["objective"]]  # a wrong name is refused before torch is imported
-    size, batch = _size(flags["size"]), batch_size(flags["batch"])
+    size, batch = parse_size(flags["size"]), batch_size(flags["batch"])
     set_deterministic(flags["deterministic"])
 
     from rgbdsod.run.universal import check_fit, fit_universal, one_threat
@@ -215,13 +223,3 @@ def _number(name: str, value: Any) -> Any:
     from rgbdsod.run.threats import parse_number
 
     return parse_number(value, f"--{name.replace('_', '-')}") if isinstance(value, str) else value
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    """HxW."""
-    if text is None:
-        return None
-    height, _, width = text.lower().partition("x")
-    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
-        raise UsageError(f"--size {text}: expected HxW, for example 128x128")
-    return int(height), int(width)

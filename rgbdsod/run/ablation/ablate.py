@@ -16,7 +16,7 @@ from rgbdsod.run.ablation.weights import WEIGHTS, Trained, find_trained, trained
 from rgbdsod.run.attack_settings import AttackSettings
 from rgbdsod.run.environment import versions
 from rgbdsod.run.execute import Target, recorded
-from rgbdsod.run.folder import RunFolder, to_json
+from rgbdsod.run.folder import RunFolder, folder_path, to_json
 from rgbdsod.run.modeling import data_record, get_data
 from rgbdsod.run.survey import check_images
 from rgbdsod.run.transfer import transfer_matrix
@@ -87,10 +87,28 @@ def open_ablation(grid: Grid, data: Dataset, target: Target) -> RunFolder:
         UsageError: it was made with other settings, or holds something else.
     """
     return RunFolder.open(
-        "ablate", grid.record() | {"data": data.name}, title=f"{'-'.join(grid.model)}-{data.name}",
-        out=target.out, name=target.name, restart=target.restart, arguments=target.arguments,
-        record={"data": data_record(data), "seed": grid.seed, "versions": versions()},
+        "ablate", _settings(grid, data), title=_title(grid, data), out=target.out, name=target.name,
+        restart=target.restart, arguments=target.arguments, record=_record(grid, data) | {"versions": versions()},
     )  # fmt: skip
+
+
+def ablation_path(grid: Grid, data: Dataset, target: Target) -> Path:
+    """Where the run of an ablation lies."""
+    return folder_path(
+        "ablate", _settings(grid, data), _record(grid, data), title=_title(grid, data), out=target.out, name=target.name
+    )
+
+
+def _settings(grid: Grid, data: Dataset) -> dict[str, Any]:
+    return grid.record() | {"data": data.name}
+
+
+def _title(grid: Grid, data: Dataset) -> str:
+    return f"{'-'.join(grid.model)}-{Path(data.name).name}"
+
+
+def _record(grid: Grid, data: Dataset) -> dict[str, Any]:
+    return {"data": data_record(data), "seed": grid.seed}
 
 
 def read_document(folder: RunFolder) -> dict[str, Any]:
