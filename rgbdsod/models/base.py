@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rgbdsod.errors import UsageError
 from rgbdsod.models.prepare import Preparation
+from rgbdsod.models.sizes import check_size
 from rgbdsod.models.table import InputSpec, Paper
 from rgbdsod.types import Inputs, StagedNetwork
 
@@ -156,7 +157,7 @@ class SaliencyModel(nn.Module):
         other = copy(self)
         other.size = size
         if size is not None:
-            other._check_multiple(size)
+            check_size(self.name, size, self.multiple)
         return other
 
     def check(self, inputs: Inputs) -> None:
@@ -206,16 +207,8 @@ class SaliencyModel(nn.Module):
 
     def _working_size(self, x: Tensor) -> tuple[int, int]:
         height, width = self.size or (int(x.shape[-2]), int(x.shape[-1]))
-        self._check_multiple((height, width))
+        check_size(self.name, (height, width), self.multiple)
         return height, width
-
-    def _check_multiple(self, size: tuple[int, int]) -> None:
-        if any(side < 1 or side % self.multiple for side in size):
-            fitting = [max(self.multiple, round(side / self.multiple) * self.multiple) for side in size]
-            raise UsageError(
-                f"{self.name} works at heights and widths that are multiples of {self.multiple}, but got "
-                f"{size[0]}x{size[1]}; {fitting[0]}x{fitting[1]} would do"
-            )
 
 
 def _size(inputs: Inputs) -> tuple[int, int]:

@@ -87,6 +87,10 @@ def train(
     how = augmentation or Augmentation()
     network = _build(model, fusion, encoder, init, device, seed)
     network = network if size is None else network.at(size)
+    if modality_dropout and len(network.inputs) == 1:
+        raise UsageError(
+            f"--modality-dropout takes one of two inputs away; {network.name} reads {network.inputs[0]} alone"
+        )
     settings: dict[str, Any] = {
         "model": model,
         "fusion": fusion,

@@ -18,6 +18,7 @@ from rgbdsod.models.table import MODELS, REFERENCES, STAGES
 from rgbdsod.models.zoo import build_model, hollow_network, load_model
 from rgbdsod.run.catalogue import info
 from rgbdsod.run.streams import streams_of
+from rgbdsod.run.train import train
 from rgbdsod.types import StagedNetwork
 
 SMALL: dict[str, Any] = {"bbsnet": bbsnet_small, "jldcf": jldcf_small, "d3net": d3net_small}
@@ -152,3 +153,9 @@ def test_its_weights_are_recognised(tmp_path: Path) -> None:
 def test_a_stream_of_d3net_takes_its_official_names() -> None:
     names = hollow_network(with_fusion(MODELS["d3net.paper"], "rgb")).state_dict().keys()
     assert names == hollow_network(MODELS["d3net.paper"]).get_submodule("rgbnet").state_dict().keys()
+
+
+def test_one_input_cannot_be_dropped(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--modality-dropout takes one of two inputs away; bbsnet-rgb reads rgb alone"):
+        train("bbsnet", fusion="rgb", data="scenes:2@32x32", val="scenes:2@32x32", iterations=1, device="cpu",
+              modality_dropout=0.5, out=tmp_path)  # fmt: skip
