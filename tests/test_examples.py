@@ -14,6 +14,7 @@ RUNS = {
     "attack_tensors.py": (SMALL, ["noise", "2 forward, 0 backward", "3 forward, 2 backward"]),
     "compare_modalities.py": (["bbsnet", *SMALL], ["bbsnet, depth attacked", " -> "]),
 }
+ABLATION = "fusion_ablation.py"
 LONG = ("make_demo.py", "make_generators.py", "make_readme.py", "make_weights.py")
 
 
@@ -26,6 +27,15 @@ def test_an_example_runs_and_prints_what_it_promises(name: str, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_ablation_prints_reliance_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    small = [*SMALL, "--seeds", "1", "--iterations", "1"]
+    first, second = (_run(ABLATION, "bbsnet", *small, folder=tmp_path) for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    table = first.stdout[first.stdout.index("design  ") :]
+    assert "training bbsnet-multistage-plain-0" in first.stdout and "share of depth in the drop" in table
+    assert second.stdout == table
+
+
 @pytest.mark.parametrize("name", LONG)
 def test_what_takes_long_at_least_starts(name: str, tmp_path: Path) -> None:
     done = _run(name, "--help", folder=tmp_path)
@@ -33,7 +43,7 @@ def test_what_takes_long_at_least_starts(name: str, tmp_path: Path) -> None:
 
 
 def test_every_script_is_tested() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RUNS, *LONG}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RUNS, *LONG, ABLATION}
 
 
 def _run(name: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

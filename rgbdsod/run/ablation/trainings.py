@@ -55,9 +55,10 @@ class _Row:
 
 
 def _aligned(loss: str, weight: float) -> dict[str, Any]:
-    # Pooled over the whole image, generated scenes differ too little for this loss to learn.
-    knobs: dict[str, Any] = {"pool": "mask"} if loss == "itc" else {}
-    return {"alignment": AlignmentSettings(**{loss: weight}, **knobs)}
+    settings: dict[str, Any] = {loss: weight}
+    if loss == "itc":
+        settings["pool"] = "mask"  # pooled over all of it, one generated scene is too much like another
+    return {"alignment": AlignmentSettings(**settings)}
 
 
 def _adversarial(modality: str, eps: float) -> dict[str, Any]:
