@@ -92,8 +92,9 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
         flags = {**flags, "model": flags["model"] or "bbsnet"}
         known_inputs(flags["model"], flags.get("fusion"))
         flags["size"] = working_size(flags)
-    elif flags["model"] is not None or flags["size"] is not None:
-        raise UsageError("--maps DIR needs no model; leave out --model and --size, or --maps")
+    for key in ("model", "size"):
+        if flags["maps"] is not None and flags[key] is not None:
+            raise UsageError(f"--maps DIR needs no model; leave out --{key}, or --maps")
     protocols = _protocols(flags["postprocess"])
     batch = batch_size(flags["batch"])
     set_deterministic(flags["deterministic"])

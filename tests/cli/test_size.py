@@ -73,4 +73,4 @@ def test_a_model_of_ones_own_works_at_it(document):
 
 def test_ready_maps_have_no_network(call):
     answer = call("evaluate", "--maps", "maps", "--data", "scenes:2@32x32", "--size", "64x64")
-    assert answer.code == 2 and "--maps DIR needs no model; leave out --model and --size, or --maps" in answer.err
+    assert answer.code == 2 and "--maps DIR needs no model; leave out --size, or --maps" in answer.err

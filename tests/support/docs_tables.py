@@ -18,7 +18,7 @@ from rgbdsod.datasets.known import DATASETS, KnownSet
 from rgbdsod.fusion import OPERATORS, PRESETS, FusionSpec, OperatorRow
 from rgbdsod.models.cost import network_cost
 from rgbdsod.models.fusions import with_fusion
-from rgbdsod.models.table import MODELS, STAGES, ModelRow
+from rgbdsod.models.table import MODELS, REFERENCES, STAGES, ModelRow
 from rgbdsod.models.zoo import row_of
 from rgbdsod.run.recipes import RECIPES, Recipe
 
@@ -114,15 +114,15 @@ def _fusion(name: str, spec: FusionSpec) -> Sequence[str]:
     return f"`{name}`", spec.kind, levels, ", ".join(spec.inputs), *sizes
 
 
-def nine() -> str:
-    head = ("network", "early", "feature", "multistage")
+def stages() -> str:
+    head = ("network", *STAGES, *(f"{name} alone" for name in REFERENCES))
     return _table(head, (_costs(MODELS[name]) for name in ("bbsnet", "jldcf", "d3net", "bbsnet.paper", "jldcf.paper",
                                                            "d3net.paper")))  # fmt: skip
 
 
 def _costs(row: ModelRow) -> Sequence[str]:
-    """Parameters and multiply-adds of a network with each fusion."""
-    costs = (network_cost(with_fusion(row, fusion), timed=False) for fusion in STAGES)
+    """Parameters and multiply-adds of a network with each fusion, and with one input alone."""
+    costs = (network_cost(with_fusion(row, fusion), timed=False) for fusion in (*STAGES, *REFERENCES))
     return f"`{row.name}`", *(f"{cost.parameters / 1e6:.2f} M, {cost.macs / 1e9:.2f} G" for cost in costs)
 
 
@@ -179,7 +179,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "class-objectives": class_objectives,
     "models": models,
     "fusions": fusions,
-    "nine": nine,
+    "stages": stages,
     "operators": operators,
     "figures": figures,
     "catalogue": catalogue,
