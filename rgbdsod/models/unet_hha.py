@@ -1,6 +1,7 @@
 """A network that was made for HHA, fed with depth: the encoding is its first layer."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ class ThroughHha(nn.Module):
         """What the network computes of one input alone: normalised RGB (B,3,H,W), or depth in [0, 1] (B,1,H,W)."""
         if name != "depth":
             return self.network.encode(name, x)
-        with torch.autocast(x.device.type, enabled=False):  # angles from half-precision points would be noise
+        with _in_float32(x.device):
             image = self.encoder(x.float())
         return self.network.encode("hha", (image - self.mean) / self.std)
 
@@ -56,6 +57,11 @@ class ThroughHha(nn.Module):
     def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
         """The outputs of `fuse` for the inputs, in the order of `inputs`."""
         return self.fuse({name: self.encode(name, x) for name, x in zip(self.inputs, inputs, strict=True)})
+
+
+def _in_float32(device: torch.device) -> AbstractContextManager[None]:
+    """No autocast, since angles from half-precision points would be noise; tensors without values know none."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 def reads_hha(model: SaliencyModel) -> SaliencyModel:

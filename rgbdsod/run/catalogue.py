@@ -71,8 +71,14 @@ def list_datasets(pattern: str = "*") -> list[str]:
     return DATASETS.names(pattern)
 
 
+STAGES = "stages"
+"""A kind without a table: the stages of each model, which are read from its network."""
+
+
 def listing(kind: str, pattern: str = "*") -> list[Info]:
-    """All rows of a kind that match a wildcard, without what needs torch."""
+    """All rows of a kind that match a wildcard, without what needs torch; stages are those of the models."""
+    if kind == STAGES:
+        return [_stages(MODELS[name]) for name in MODELS.names(pattern) if MODELS[name].own]
     return [_info(row, parameters=False) for row in TABLES[kind] if row.name in TABLES[kind].names(pattern)]
 
 
@@ -124,6 +130,7 @@ def _model(row: ModelRow, parameters: bool) -> Info:
         "size": f"{row.size[0]}x{row.size[1]}",
         "depth": ", ".join(f"near = {spec.near}" for name, spec in row.inputs.items() if name == "depth"),
         "encoders": ", ".join(row.encoders),
+        **(_shapes(row) if parameters and row.own else {}),
         **(_cost(row) if parameters and row.own else {}),
         "weights": row.sha256 and f"built in, {row.bytes} bytes, sha256 {row.sha256}",
         "trained on": row.training,
@@ -132,6 +139,23 @@ def _model(row: ModelRow, parameters: bool) -> Info:
         "note": row.note,
     }
     return Info("model", row.name, summary, _known(facts))
+
+
+def _stages(row: ModelRow) -> Info:
+    """Where the streams of a model meet."""
+    from rgbdsod.models.meetings import stage_names
+
+    return Info("stage", row.name, f"{', '.join(stage_names(row))} ({row.fusion})")
+
+
+def _shapes(row: ModelRow) -> dict[str, str]:
+    """What arrives at each stage of a model, in words."""
+    from rgbdsod.models.meetings import stage_shapes
+
+    return {
+        f"stage {stage}": ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in arriving.items())
+        for stage, arriving in stage_shapes(row).items()
+    }
 
 
 def _variant(name: str, fusion: str | None, encoder: str | None) -> ModelRow:
