@@ -15,7 +15,7 @@ RUNS = {
     "compare_modalities.py": (["bbsnet", *SMALL], ["bbsnet, depth attacked", " -> "]),
 }
 ABLATION = "fusion_ablation.py"
-LONG = ("make_demo.py", "make_generators.py", "make_readme.py", "make_weights.py")
+LONG = ("measure_alignment.py", "make_demo.py", "make_generators.py", "make_readme.py", "make_weights.py")
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -32,6 +32,8 @@ def open_alignment(folder: str | Path, needed: str, *, device: str = "auto", fla
         raise UsageError(f"{flag} {folder}: that training had no {HEADS[needed]}; train with --{needed} 0.1 first")
     given = {name: progress.settings.get(name) for name in ("fusion", "encoder")}
     model = build_model(progress.settings["model"], **given, seed=0, device=device)
+    if progress.settings.get("size") is not None:
+        model = model.at(tuple(progress.settings["size"]))
     model.network.load_state_dict(state["model"])
     alignment = Alignment(model.eval(), AlignmentSettings(**settings), seed=0, total=1)
     alignment.parts.load_state_dict(state["alignment"])
