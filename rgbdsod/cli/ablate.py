@@ -1,15 +1,14 @@
 """`rgbdsod ablate`: what the place where RGB and depth meet changes, or what a network really uses there."""
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Context, Option
 
-from rgbdsod.cli import options
+from rgbdsod.cli import options, stages
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.screen import Screen
-from rgbdsod.cli.sources import batch_size, open_data, split, target
+from rgbdsod.cli.sources import batch_size, open_data, parse_size, split, target
 from rgbdsod.errors import UsageError
 from rgbdsod.run.plugins import load_plugins
 
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
     from rgbdsod.run.ablation.grid import Grid
 
 _GRID, _ATTACK = "Networks to compare", "Attack"
-_RADII = "2/255,4/255,8/255"
+_USUAL = {"attack": "pgd", "modality": "rgb,depth,both", "eps": "2/255,4/255,8/255", "steps": 20}
+_OF_STAGES = ("weights", "encoder")
+"""Flags that only an ablation of stages has."""
 
 
 def command(
@@ -43,9 +44,7 @@ def command(
     iterations: Annotated[int, Option(help="Steps of each training.", rich_help_panel=_GRID)] = 1500,
     train_batch: Annotated[int | None, Option(help="Images in a step of training.", rich_help_panel=_GRID)] = None,
     lr: Annotated[float | None, Option(help="Highest learning rate.", rich_help_panel=_GRID)] = None,
-    size: Annotated[
-        str | None, Option(help="HxW that the networks work at; default: their own.", rich_help_panel=_GRID)
-    ] = None,
+    size: options.Size = None,
     cache: Annotated[
         str, Option(help="Folder of trained networks, for all ablations.", rich_help_panel=_GRID)
     ] = "runs/ablate/weights",
@@ -55,13 +54,22 @@ def command(
     attack: Annotated[
         str | None, Option(help="Names of `list attacks`: A,B; default: pgd.", rich_help_panel=_ATTACK)
     ] = None,
-    modality: Annotated[str, Option(help="rgb, depth, both (joint): A,B.", rich_help_panel=_ATTACK)] = "rgb,depth,both",
-    eps: Annotated[str, Option(help="Radii of both inputs.", rich_help_panel=_ATTACK)] = _RADII,
-    steps: Annotated[int, Option(help="Steps of each attack.", rich_help_panel=_ATTACK)] = 20,
+    modality: Annotated[
+        str | None, Option(help="rgb, depth, both (joint): A,B; default: all three.", rich_help_panel=_ATTACK)
+    ] = None,
+    eps: Annotated[
+        str | None, Option(help="Radii of both inputs; default: 2/255,4/255,8/255.", rich_help_panel=_ATTACK)
+    ] = None,
+    steps: Annotated[int | None, Option(help="Steps of each attack; default: 20.", rich_help_panel=_ATTACK)] = None,
     objective: Annotated[str, Option(help="A name of `list objectives`.", rich_help_panel=_ATTACK)] = "bce",
     transfer: Annotated[
         bool, Option(help="Also measure examples of each design on the others.", rich_help_panel=_ATTACK)
     ] = True,
+    stage: stages.Stage = None,
+    stream: stages.Stream = None,
+    mode: stages.ModeFlag = None,
+    weights: options.Weights = None,
+    encoder: options.Encoder = None,
     batch: options.Batch = "auto",
     device: options.Device = "auto",
     workers: Annotated[int, Option(help="Processes that read images for training.", rich_help_panel="Run")] = 1,
@@ -78,9 +86,16 @@ def command(
     progress: options.Progress = True,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Train designs that differ in one thing, attack each input of each, and compare."""
+    """Train designs that differ in one thing, attack each input of each, and compare; or act on one trained network.
+
+    With --stage, --stream or --mode the network of --model is not trained: one of its streams is replaced where the
+    streams meet.
+    """
     refuse_unknown(context.obj["extra"], context.obj["known"], "ablate")
-    run_grid(context.params)
+    if any(context.params[name] for name in stages.FLAGS):
+        stages.run_stages(context.params)
+    else:
+        run_grid(context.params)
 
 
 def run_grid(flags: Mapping[str, Any]) -> None:
@@ -90,7 +105,11 @@ def run_grid(flags: Mapping[str, Any]) -> None:
         flags: the command's parameters by name.
     """
     screen = Screen.of(flags)
+    for name in _OF_STAGES:
+        if flags[name] is not None:
+            raise UsageError(f"--{name} is for one trained network; pass --stage all too, or leave it out")
     load_plugins(flags["plugin"] or ())
+    flags = {**flags, **{name: value for name, value in _USUAL.items() if flags[name] is None}}
     batch, grid = batch_size(flags["batch"]), grid_of(flags)
 
     from rgbdsod.run.ablation.ablate import ablate
@@ -125,7 +144,7 @@ def grid_of(flags: Mapping[str, Any]) -> "Grid":
 
     schooling = Schooling(
         data=flags["train_data"], iterations=flags["iterations"], batch=flags["train_batch"], lr=flags["lr"],
-        size=_size(flags["size"]),
+        size=parse_size(flags["size"]),
     )  # fmt: skip
     return Grid(
         model=tuple(split(flags["model"]) or ()),
@@ -133,7 +152,7 @@ def grid_of(flags: Mapping[str, Any]) -> "Grid":
         training=tuple(split(flags["training"]) or ()),
         seeds=tuple(_whole(text) for text in split(flags["seeds"]) or ()),
         schooling=schooling,
-        attacks=tuple(split(flags["attack"] or "pgd") or ()),
+        attacks=tuple(split(flags["attack"]) or ()),
         modality=tuple(split(flags["modality"]) or ()),
         eps=tuple(parse_eps(flags["eps"])),
         steps=flags["steps"],
@@ -180,15 +199,6 @@ def _plan(screen: Screen, grid: "Grid", flags: Mapping[str, Any], images: "Datas
     screen.result(tomli_w.dumps(grid.record()).rstrip())
     screen.result(f"work    {networks} networks, {lacking} of them to be trained; {runs} runs of {len(images)} images")
     screen.result(f"folder  {ablation_path(grid, images, target(flags))}")
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d+)x(\d+)", text)
-    if found is None:
-        raise UsageError(f"--size {text}: expected HEIGHTxWIDTH, such as 64x64")
-    return int(found[1]), int(found[2])
 
 
 def _whole(text: str) -> int:

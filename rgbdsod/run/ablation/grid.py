@@ -9,6 +9,7 @@ from rgbdsod.attacks.table import ATTACKS
 from rgbdsod.errors import UsageError
 from rgbdsod.fusion.presets import FUSIONS, named_spec
 from rgbdsod.models.fusions import with_fusion
+from rgbdsod.models.sizes import check_size
 from rgbdsod.models.table import MODELS
 from rgbdsod.run.ablation.trainings import PLAIN, Scheme, training_scheme
 from rgbdsod.run.attack_settings import AttackPlan, AttackSettings
@@ -119,9 +120,8 @@ class Grid:
             raise UsageError(f"--seeds {min(self.seeds)}: 0 or more")
         own = self.schooling
         for model in self.model:
-            multiple = MODELS[model].multiple
-            if own.size is not None and any(side < 1 or side % multiple for side in own.size):
-                raise UsageError(f"--size {own.size[0]}x{own.size[1]}: {model} works at multiples of {multiple}")
+            if own.size is not None:
+                check_size(model, own.size, MODELS[model].multiple)
             check_training(model, 1, recipe=None, lr=own.lr, batch=own.batch, iterations=own.iterations, epochs=None,
                            dtype="auto")  # fmt: skip
 

@@ -41,7 +41,7 @@ class Draws:
         seed: of the draws.
 
     Source:
-        Owen, The pigeonhole bootstrap, arXiv 0712.1111: rows and columns of a table drawn independently.
+        Owen, The pigeonhole bootstrap, Annals of Applied Statistics, 2007: rows and columns drawn independently.
     """
 
     def __init__(self, seeds: int, images: int, seed: int = 0) -> None:
