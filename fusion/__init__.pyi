@@ -6,6 +6,7 @@ from .alignment.filter import filter_quality as filter_quality
 from .alignment.filter import filter_weights as filter_weights
 from .alignment.itc import ITC as ITC
 from .alignment.itc import itc_loss as itc_loss
+from .alignment.itc import itc_losses as itc_losses
 from .alignment.itm import ITM as ITM
 from .alignment.manipulation import Manipulation as Manipulation
 from .alignment.manipulation import manipulation_contrast as manipulation_contrast
@@ -55,6 +56,7 @@ __all__ = [
     "fusion_operator",
     "hard_negatives",
     "itc_loss",
+    "itc_losses",
     "manipulation_contrast",
     "named_spec",
     "patch_loss",

@@ -1,6 +1,7 @@
 """RGB-depth contrast: the embedding of an image's RGB is nearer to that of its own depth than to any other's."""
 
 from collections.abc import Mapping
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +12,19 @@ from rgbdsod.fusion.alignment.pooling import Embedding, Pool, embedding_size
 from rgbdsod.fusion.alignment.precision import Result, full_precision
 from rgbdsod.fusion.alignment.temperature import Temperature
 
+Positives = Literal["own", "group"]
+"""What counts as found, where several images of a batch are of one group."""
+
 
 @full_precision
-def itc_loss(rgb: Tensor, depth: Tensor, temperature: Tensor | float, groups: Tensor | None = None) -> Result:
+def itc_loss(
+    rgb: Tensor,
+    depth: Tensor,
+    temperature: Tensor | float,
+    groups: Tensor | None = None,
+    *,
+    positives: Positives = "own",
+) -> Result:
     """Symmetric cross-entropy of the similarities in a batch.
 
     Args:
@@ -22,25 +33,63 @@ def itc_loss(rgb: Tensor, depth: Tensor, temperature: Tensor | float, groups: Te
         temperature: similarities are divided by it.
         groups: (B,) integers; images of one group (frames of a film) are no negatives of each other. Below 0: of no
             group.
+        positives: what a row is to find: its "own" column, the rest of its group left out; or all of its "group" (one
+            text for several images), each with an equal share of the target.
 
     Returns:
         The loss, 0 for a batch of one, which has no negatives; and "accuracy" (retrieval in the batch), "positive" and
         "negative" (mean similarities), "temperature", "negatives" (how many a row has).
 
     Raises:
-        UsageError: the embeddings are not of one shape.
+        UsageError: the embeddings are not of one shape, or there is no such `positives`.
 
     Source:
         Radford et al., CLIP, arXiv 2103.00020, figure 3; groups are this project's.
     """
     check_pairs(rgb, depth)
+    losses, similarity, kin = _contrast(rgb, depth, temperature, groups, positives)
+    return losses.mean(), described(similarity, kin, temperature)
+
+
+@full_precision
+def itc_losses(
+    rgb: Tensor,
+    depth: Tensor,
+    temperature: Tensor | float,
+    groups: Tensor | None = None,
+    *,
+    positives: Positives = "own",
+) -> Tensor:
+    """The share of each pair in `itc_loss`, (B,): half the sum of its row's and its column's cross-entropy.
+
+    Args:
+        rgb, depth, temperature, groups, positives: see `itc_loss`.
+
+    Raises:
+        UsageError: the embeddings are not of one shape, or there is no such `positives`.
+    """
+    check_pairs(rgb, depth)
+    return _contrast(rgb, depth, temperature, groups, positives)[0]
+
+
+def _contrast(
+    rgb: Tensor, depth: Tensor, temperature: Tensor | float, groups: Tensor | None, positives: Positives
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cross-entropies (B,), similarities (B,B) and which of these are of other images of the same group."""
+    if positives not in get_args(Positives):
+        raise UsageError(f'no positives "{positives}"; they are {", ".join(get_args(Positives))}')
     rgb, depth = F.normalize(rgb, dim=1), F.normalize(depth, dim=1)
     similarity = rgb @ depth.T
-    blocked = same_group(groups, len(rgb), rgb.device)
+    own = torch.eye(len(rgb), device=rgb.device, dtype=rgb.dtype)
+    kin = same_group(groups, len(rgb), rgb.device)
+    if positives == "group":
+        alike = own + kin
+        targets, blocked = alike / alike.sum(1, keepdim=True), torch.zeros_like(kin)
+    else:
+        targets, blocked = own, kin
     logits = similarity / temperature
-    own = torch.eye(len(rgb), device=rgb.device)
-    loss = (cross_entropy(logits, blocked, own) + cross_entropy(logits.T, blocked, own)) / 2
-    return loss, described(similarity, blocked, temperature)
+    rows, columns = (cross_entropies(way, blocked, targets) for way in (logits, logits.T))
+    return (rows + columns) / 2, similarity, kin
 
 
 def check_pairs(rgb: Tensor, depth: Tensor) -> None:
@@ -62,11 +111,11 @@ def same_group(groups: Tensor | None, count: int, device: torch.device) -> Tenso
     return alike & ~torch.eye(count, dtype=torch.bool, device=device)
 
 
-def cross_entropy(logits: Tensor, blocked: Tensor, targets: Tensor) -> Tensor:
-    """Mean over the rows of the cross-entropy with `targets` (B,K), in which blocked columns do not count."""
+def cross_entropies(logits: Tensor, blocked: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy (B,) of each row with `targets` (B,K), in which blocked columns do not count."""
     likely = logits.masked_fill(blocked, -torch.inf).log_softmax(1)
     # The blocked ones are minus infinity, and 0 * inf is not 0.
-    return -(targets * likely.masked_fill(blocked, 0.0)).sum(1).mean()
+    return -(targets * likely.masked_fill(blocked, 0.0)).sum(1)
 
 
 def described(similarity: Tensor, blocked: Tensor, temperature: Tensor | float) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Losses are computed in float32, whatever the network computes in."""
+"""Losses are computed in float32 or wider, whatever the network computes in."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,7 +18,7 @@ def full_precision(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Run a function of tensors in float32, outside autocast; similarities over a small temperature need it.
 
     Args:
-        function: floating tensors among its arguments arrive as float32.
+        function: floating tensors among its arguments arrive as float32, or as float64 where they came so.
     """
 
     @wraps(function)
@@ -33,4 +33,6 @@ def full_precision(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def _float(value: Any) -> Any:
-    return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
+    if not isinstance(value, Tensor) or not value.is_floating_point() or value.dtype == torch.float64:
+        return value
+    return value.float()

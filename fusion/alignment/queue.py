@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rgbdsod.errors import UsageError
-from rgbdsod.fusion.alignment.itc import check_pairs, cross_entropy, described, same_group
+from rgbdsod.fusion.alignment.itc import check_pairs, cross_entropies, described, same_group
 from rgbdsod.fusion.alignment.precision import Result, full_precision
 
 
@@ -138,7 +138,7 @@ def queue_itc_loss(
         columns = torch.cat([keys, earlier]).detach().T
         similarity = query @ columns
         targets = _targets(slow @ columns / temperature, unfit, distill)
-        losses.append(cross_entropy(similarity / temperature, unfit, targets))
+        losses.append(cross_entropies(similarity / temperature, unfit, targets).mean())
         seen = seen or described(similarity, unfit, temperature)
     return torch.stack(losses).mean(), seen
 
@@ -146,5 +146,5 @@ def queue_itc_loss(
 @torch.no_grad()
 def _targets(logits: Tensor, blocked: Tensor, distill: float) -> Tensor:
     """The own pair, softened by what the momentum copy finds similar."""
-    own = torch.eye(*logits.shape, device=logits.device)
+    own = torch.eye(*logits.shape, device=logits.device, dtype=logits.dtype)
     return distill * logits.masked_fill(blocked, -torch.inf).softmax(1) + (1 - distill) * own

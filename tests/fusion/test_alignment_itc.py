@@ -13,6 +13,7 @@ from rgbdsod.fusion import (
     consistency_map,
     dense_itc_loss,
     itc_loss,
+    itc_losses,
     queue_itc_loss,
 )
 
@@ -62,6 +63,21 @@ def test_images_of_one_group_are_no_negatives() -> None:
     loss, seen = itc_loss(rgb, depth, T, groups)
     assert float(loss) == pytest.approx(float(expected), abs=1e-6)
     assert seen["negatives"] == 2.5
+
+
+def test_images_of_one_group_can_be_positives_of_each_other() -> None:
+    """One text for two images: the target is spread over both, in rows and in columns."""
+    rgb, depth = features(4)
+    groups = torch.tensor([3, 3, -1, -1])
+    logits = (F.normalize(rgb, dim=1) @ F.normalize(depth, dim=1).T / T).double()
+    targets = torch.eye(4, dtype=torch.float64)
+    targets[:2, :2] = 0.5
+    expected = (F.cross_entropy(logits, targets) + F.cross_entropy(logits.T, targets)) / 2
+    loss, _ = itc_loss(rgb, depth, T, groups, positives="group")
+    assert float(loss) == pytest.approx(float(expected), abs=1e-6)
+    assert torch.equal(itc_losses(rgb, depth, T, groups, positives="group").mean(), loss)
+    with pytest.raises(UsageError, match='no positives "all"; they are own, group'):
+        itc_loss(rgb, depth, T, positives="all")
 
 
 @pytest.mark.parametrize("groups", [None, torch.zeros(4, dtype=torch.long)], ids=["one image", "one group"])
