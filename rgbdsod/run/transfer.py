@@ -140,7 +140,7 @@ def transfer_matrix(
     """
     check_matrix([model if isinstance(model, str) else model.name for model in models], combine)
     chosen = settings or AttackSettings(attack=attack, modality=modality, eps=eps, parameters=parameters)
-    found = [get_model(model) for model in models]
+    found = [get_model(model, hha=True) for model in models]
     check_matrix([model.name for model in found], combine)
     plan = plan_for(chosen, {model.name: model.inputs for model in found})
     images = check_images(get_data(data), empty)
@@ -190,6 +190,8 @@ def plan_for(settings: AttackSettings, inputs: Mapping[str, tuple[str, ...]]) ->
                 "a transfer matrix is of models with the same inputs"
             )
     plan = AttackPlan.of(settings, known, first)
+    if settings.space not in (None, "hha"):
+        raise UsageError(f"--space {settings.space}: a transfer matrix of networks that read hha moves their channels")
     if len(plan.radii) > 1:
         raise UsageError(f"--eps has {len(plan.radii)} values; a transfer matrix has one radius for each input")
     rehearse(plan)

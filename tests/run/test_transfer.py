@@ -12,7 +12,8 @@ from run_models import StandsOut, scenes
 import rgbdsod as rs
 from rgbdsod.cli.main import run
 from rgbdsod.errors import UsageError
-from rgbdsod.models import wrap
+from rgbdsod.models import build_model, reads_hha, wrap
+from rgbdsod.run import AttackSettings
 from rgbdsod.run.transfer import HELD_OUT, transfer_matrix
 
 EPS = {"depth": 16 / 255}
@@ -175,3 +176,14 @@ def test_bad_commands(call, words, message):
     assert (code, out) == (2, "")
     assert message in err
     assert len(err.splitlines()) == 1
+
+
+def test_networks_that_read_hha():
+    """The examples of one are HHA images, which the other reads."""
+    pair = [reads_hha(build_model("unet.small", fusion="early6", seed=seed, device="cpu")) for seed in (0, 1)]
+    pair[1].name = "other"
+    found = transfer_matrix(pair, "scenes:2@64x64", "pgd", modality="hha", eps=16 / 255, steps=2)
+    alone = rs.attack(pair[0], "scenes:2@64x64", "pgd", modality="hha", eps=16 / 255, steps=2).document()
+    assert found.cells[0].attacked["sm"] == alone["attacked"]["sm"]
+    with pytest.raises(UsageError, match="--space depth: a transfer matrix"):
+        transfer_matrix(pair, "scenes:2@64x64", settings=AttackSettings(attack="pgd", space="depth"))
