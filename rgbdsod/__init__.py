@@ -29,7 +29,7 @@ _EXPORTS = {
     "train": "run.train",
     "wrap": "models",
 }
-_ROOMS = ("attacks", "datasets", "defenses", "errors", "fusion", "metrics", "models", "run")
+_ROOMS = ("attacks", "clip", "datasets", "defenses", "errors", "fusion", "metrics", "models", "run")
 __all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604  (the keys are strings)
 
 

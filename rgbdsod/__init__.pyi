@@ -1,4 +1,5 @@
 from . import attacks as attacks
+from . import clip as clip
 from . import datasets as datasets
 from . import defenses as defenses
 from . import errors as errors

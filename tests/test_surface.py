@@ -7,7 +7,8 @@ from pathlib import Path
 import rgbdsod
 
 PACKAGES = ["rgbdsod"] + [
-    f"rgbdsod.{room}" for room in ["attacks", "datasets", "defenses", "fusion", "metrics", "models", "report", "run"]
+    f"rgbdsod.{room}"
+    for room in ["attacks", "clip", "datasets", "defenses", "fusion", "metrics", "models", "report", "run"]
 ]
 
 

@@ -43,8 +43,7 @@ def read_state(path: Path) -> State:
     Raises:
         WeightsError: the file is missing, empty, damaged, a web page, holds code, or holds no tensors.
     """
-    _check_file(path)
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    content = read_content(path)
     while isinstance(content, Mapping):
         inner = next((content[key] for key in _CONTAINERS if isinstance(content.get(key), Mapping)), None)
         if inner is None:
@@ -55,6 +54,19 @@ def read_state(path: Path) -> State:
         found = ", ".join(map(str, list(content)[:5])) if isinstance(content, Mapping) else type(content).__name__
         raise WeightsError(f"{path} holds no weights (found: {found or 'nothing'}); pass a file with a state dict")
     return tensors
+
+
+def read_content(path: Path) -> Any:
+    """Everything that a weights file holds, in its own layout; nothing in it is run.
+
+    Args:
+        path: .safetensors, or what `torch.save` wrote under any other suffix.
+
+    Raises:
+        WeightsError: the file is missing, empty, damaged, a web page, or holds code.
+    """
+    _check_file(path)
+    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
 
 
 def file_hash(*paths: Path) -> str:
