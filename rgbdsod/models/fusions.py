@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from rgbdsod.errors import UsageError
-from rgbdsod.fusion.presets import FUSIONS, named_spec
+from rgbdsod.fusion.presets import FUSIONS, is_design, known_designs, named_spec
 from rgbdsod.models.table import InputSpec, ModelRow
 
 
@@ -12,21 +12,22 @@ def with_fusion(row: ModelRow, fusion: str | None) -> ModelRow:
 
     Args:
         row: of the network.
-        fusion: a name of `row.fusions`; None or its own leave the row as it is.
+        fusion: a name of `row.fusions`, of a U-Net's with or without an operator; None or its own leave the row as it
+            is.
 
     Raises:
         UsageError: the network has no such fusion.
     """
-    if fusion in (None, row.fusion):
+    if fusion is None or fusion == row.fusion:
         return row
-    if fusion not in row.fusions:
+    if fusion not in row.fusions and not (row.fusions == FUSIONS and is_design(fusion)):
         raise UsageError(f'{row.name} has fusion {known_fusions(row)}; got "{fusion}"')
     return replace(
         row,
         name=f"{variant_of(row)}-{fusion}",
         canonical="",
         fusion=fusion,
-        inputs=_read_by(fusion, dict(row.inputs)) if fusion in FUSIONS else row.inputs,
+        inputs=_read_by(fusion, dict(row.inputs)) if is_design(fusion) else row.inputs,
         options={**row.options, "fusion": fusion},
         training="",
         parts={},
@@ -41,9 +42,9 @@ def variant_of(row: ModelRow) -> str:
 
 def known_fusions(row: ModelRow) -> str:
     """The fusions of a row, in words."""
-    plain = [name for name in row.fusions if ":" not in name] or [row.fusion or "its own"]
-    protocols = ", each also as A:, B: or C: (protocols)" if len(plain) < len(row.fusions) else ""
-    return ", ".join(plain) + protocols
+    if row.fusions == FUSIONS:
+        return known_designs()
+    return ", ".join(row.fusions) or row.fusion or "its own"
 
 
 def told_apart(row: ModelRow) -> tuple[str, ...]:

@@ -175,7 +175,8 @@ def unet(fusion: str = "multi", encoder: str = "resnet18", **options: Any) -> Un
     """The neutral network by name: 14 to 29 million parameters on a ResNet-18. A design of HHA takes depth.
 
     Args:
-        fusion: a name in `rgbdsod.fusion.FUSIONS`: a preset, or a protocol and a preset ("A:mid").
+        fusion: a name in `rgbdsod.fusion.FUSIONS`: a preset, or a protocol and a preset ("A:mid"), each also
+            with an operator ("A:mid+gate").
         encoder: of segmentation-models-pytorch, or "tu-" and a model of timm.
         options: as for `build_unet`.
     """

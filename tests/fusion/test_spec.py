@@ -8,6 +8,7 @@ import pytest
 
 from rgbdsod.errors import UsageError
 from rgbdsod.fusion import FUSIONS, PRESETS, FusionSpec, named_spec
+from rgbdsod.fusion.presets import is_design
 
 
 def test_designs_load_no_torch() -> None:
@@ -66,6 +67,36 @@ def test_protocols() -> None:
 def test_what_does_not_exist_is_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         FusionSpec(**options)
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "op"),
+    [("multi+gate", "multi", "gate"), ("late+cross", "late", "cross"), ("A:mid+concat", "A:mid", "concat"),
+     ("decision+weighted", "decision", "weighted"), ("B:multi_all+attention", "multi_all", "attention")],
+)  # fmt: skip
+def test_an_operator_by_name(name: str, preset: str, op: str) -> None:
+    assert named_spec(name) == replace(named_spec(preset), op=op)
+    assert is_design(name) and name not in FUSIONS
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("multi+add", 'no fusion operator "add"; there are attention, concat, cross'),
+        ("multi+", 'no fusion operator ""; there are attention, concat, cross'),
+        ("multi+gate+sum", 'no fusion operator "gate\\+sum"; there are attention'),
+        ("multi+cross", 'the operator "cross" works at levels 4, 5, but got level 2'),
+        ("decision+attention", 'the operator "attention" works at levels 1, 2, 3, 4, 5, but got level 6'),
+        ("mult+gate", r'no fusion "mult\+gate"; did you mean "multi"\? There are rgb, depth'),
+        ("rgb+concat", r'in fusion "rgb" no two maps meet, so it takes no operator; leave out "\+concat"'),
+        ("A:depth+sum", 'in fusion "A:depth" no two maps meet'),
+        ("early4+concat", 'in fusion "early4" no two maps meet'),
+        ("B:early6+gate", 'in fusion "B:early6" no two maps meet'),
+    ],
+)  # fmt: skip
+def test_operators_that_are_not_possible_are_refused(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        named_spec(name)
 
 
 def test_unknown_names_get_a_hint() -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rgbdsod.cli.sources import known_inputs
 from rgbdsod.errors import UsageError
 from rgbdsod.fusion import OPERATORS, PRESETS, FusionSpec
 from rgbdsod.models.unet import Unet
@@ -229,6 +230,22 @@ def test_the_zoo_builds_every_preset(fusion: str) -> None:
     with torch.no_grad():
         assert model(**inputs).shape == (1, 1, 40, 60)
     assert model.card.fusion == fusion
+
+
+def test_the_zoo_builds_operators_by_name() -> None:
+    model = build_model("unet.small", fusion="A:mid+gate", seed=0, device="cpu")
+    assert (model.name, model.card.fusion) == ("unet.small-A:mid+gate", "A:mid+gate")
+    assert model.network.spec == FusionSpec((3,), op="gate", depth="d3", siamese=True, encoder="tu-resnet10t")
+    for fusion, message in (
+        ("multi+add", 'no fusion operator "add"; there are attention, concat'),
+        ("multi+cross", 'the operator "cross" works at levels 4, 5, but got level 2'),
+        ("rgb+sum", 'in fusion "rgb" no two maps meet'),
+        ("mult+sum", r"unet has fusion rgb, .* and with an operator where two maps meet \(multi\+gate\); got \"mult"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            known_inputs("unet", fusion)
+    with pytest.raises(UsageError, match=r'bbsnet has fusion early, .*; got "multistage\+gate"'):
+        known_inputs("bbsnet", "multistage+gate")
 
 
 def test_a_network_of_hha_takes_depth_and_passes_its_gradient() -> None:
