@@ -77,7 +77,7 @@ def ablation_document(
         "cells": cells,
         "table": table,
         "derived": _derived(table),
-        "transfer": _transfers(cells, fusions, radii[-1]) if transfer else [],
+        "transfer": _transfers(cells, fusions, attacks[0], radii[-1]) if transfer else [],
     }
 
 
@@ -92,7 +92,7 @@ def _values(place: Place, fusion: str, rng: np.random.Generator) -> dict[str, An
     attack, modality, eps = place
     share = {"none": 0.0, "rgb": 0.7, "depth": 0.3, "both": 1.2}[modality]
     strength = {"clean": 0.0, "missing": 0.3}.get(attack, 14 * eps * (1.2 if attack == "cospgd" else 1.0))
-    level = 0.88 - 0.02 * FUSIONS.index(fusion) % 0.05 - 0.7 * share * strength + 0.01 * rng.standard_normal()
+    level = 0.88 - 0.02 * (len(fusion) % 3) - 0.7 * share * strength + 0.01 * rng.standard_normal()
     sm = float(np.clip(level, 0.05, 0.99))
     head = {"attack": attack, "modality": modality, "eps": eps}
     values = {"sm": sm, "fm_max": sm - 0.04, "em_max": sm + 0.03, "mae": (1 - sm) / 2, "iou_bin": sm - 0.1}
@@ -162,7 +162,9 @@ def _derived(table: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _transfers(cells: Sequence[dict[str, Any]], fusions: Sequence[str], eps: float) -> list[dict[str, Any]]:
+def _transfers(
+    cells: Sequence[dict[str, Any]], fusions: Sequence[str], attack: str, eps: float
+) -> list[dict[str, Any]]:
     sources = [name for name in fusions if name not in ("rgb", "depth")]
     clean = {(c["model"], c["training"], c["seed"], c["fusion"]): c["sm"] for c in cells if c["attack"] == "clean"}
     found = []

@@ -42,19 +42,19 @@ KINDS = (
     Kind(
         "Gap to RGB alone",
         ("gap_to_rgb",),
-        "{measure} minus that of the network that reads RGB alone, under the same attack: does depth help?",
+        "{measure} minus that of the plainly trained network of RGB alone under the same attack: does depth help?",
         *(True, True),
     ),
     Kind(
-        "Reliance in numbers",
+        "Reliance on depth",
         ("reliance", "reliance_missing"),
-        "Share of the drop that comes from depth, of the drops when RGB and depth are attacked (or missing) one at a "
-        "time; the rest is RGB's share. Means little where both drops are small.",
+        "Depth's share of the drops when RGB and depth are attacked (or missing) one at a time; the rest is RGB's. It "
+        "means little where both drops are small, and is left out where nothing was lost.",
     ),
     Kind(
         "Interaction",
         ("interaction",),
-        "Drop when both inputs are attacked, minus the drops when one is; above 0 both hurt more than the sum.",
+        "Relative drop when both inputs are attacked, minus those when one is; above 0 both hurt more than the sum.",
         change=True,
     ),
     Kind(

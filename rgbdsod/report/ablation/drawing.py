@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rgbdsod.report.ablation.styles import Style
 from rgbdsod.report.svg import ATTACKED, CLEAN, INK, MUTED, PAPER, RULE, colour_of, page_style, to_svg
-from rgbdsod.report.tables import Estimate, print_cell
+from rgbdsod.report.tables import GAP, Estimate, print_cell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +17,10 @@ Curves: TypeAlias = Mapping[str, Sequence[tuple[float, Estimate]]]
 
 _DODGE = 0.012  # of the x axis, between the error bars of two designs
 _STRONGEST = 0.55  # opacity of the largest change, at which text on it is still read easily
+_LEAST_SPAN = 0.2  # of the y axis of curves
+_LEAST_HEAT = 0.1  # a change of this size is shown in full colour where none is larger
+_SHARES = (-0.5, 1.5)  # the y axis of shares ends here, whatever their values
+_KEY = 1.5  # inches, of an entry of the legend
 _BAR = 0.8  # of the room of a group
 
 
@@ -61,13 +65,12 @@ def robustness(
         for line, (model, row) in zip(grid, panels.items(), strict=True):
             for axes, column in zip(line, columns, strict=True):
                 _draw_curves(axes, row.get(column, {}), looks)
-                if axes in grid[-1]:
-                    axes.set_xlabel(x)
-                if axes in grid[0]:
-                    axes.set_title(column, fontsize=10, color=INK)
             line[0].set_ylabel(f"{model}\n{y}")
+        for top, bottom, column in zip(grid[0], grid[-1], columns, strict=True):
+            top.set_title(column, fontsize=10, color=INK)
+            bottom.set_xlabel(x)
         _share_scale(grid)
-        figure.legend(handles=_keys(panels, looks), **_LEGEND)
+        _add_legend(figure, _keys(panels, looks))
         return to_svg(figure, prefix, title)
 
 
@@ -85,13 +88,14 @@ def reliance(prefix: str, title: str, panels: Mapping[str, Sequence[Bars]], bars
 
     faces = [_face(place, len(bars)) for place in range(len(bars))]
     with page_style():
-        figure, grid = _grid(1, len(panels), 3.4, 2.7)
+        most = max(len(groups) for groups in panels.values())
+        figure, grid = _grid(1, len(panels), max(3.0, 0.16 * most * len(bars)), 2.7)
         for axes, (model, groups) in zip(grid[0], panels.items(), strict=True):
             _draw_bars(axes, groups, faces)
             axes.set_title(model, fontsize=10, color=INK)
         grid[0][0].set_ylabel(y)
         keys = [Patch(label=name, **face) for name, face in zip(bars, faces, strict=True)]
-        figure.legend(handles=keys, **_LEGEND)
+        _add_legend(figure, keys)
         return to_svg(figure, prefix, title)
 
 
@@ -104,6 +108,7 @@ def heat(prefix: str, title: str, rows: Sequence[Sequence[Heat]]) -> str:
         rows: matrices in rows of any length.
     """
     largest = max((abs(value) for row in rows for own in row for value in own.changes.values()), default=0.0)
+    largest = max(largest, _LEAST_HEAT)
     names = max((len(own.names) for row in rows for own in row), default=1)
     with page_style():
         figure, grid = _grid(
@@ -117,9 +122,10 @@ def heat(prefix: str, title: str, rows: Sequence[Sequence[Heat]]) -> str:
         return to_svg(figure, prefix, title)
 
 
-_LEGEND: Mapping[str, Any] = {
-    "loc": "outside upper left", "ncols": 9, "frameon": False, "handlelength": 2.6, "fontsize": 9.0,
-}  # fmt: skip
+def _add_legend(figure: "Figure", keys: Sequence[Any]) -> None:
+    """Above the panels, in as many columns as there is room for."""
+    room = max(1, int(figure.get_figwidth() / _KEY))
+    figure.legend(handles=keys, loc="outside upper left", ncols=room, frameon=False, handlelength=2.6, fontsize=9.0)
 
 
 def _grid(rows: int, columns: int, width: float, height: float, *, free: bool = False) -> "tuple[Figure, Any]":
@@ -149,12 +155,11 @@ def _draw_curves(axes: "Axes", curves: Curves, looks: Mapping[str, Style]) -> No
 
 
 def _share_scale(grid: Any) -> None:
-    """One y scale for all panels, never wider than the data need and in whole tenths."""
-    low, high = grid[0][0].get_ylim()
-    for line in grid:
-        for axes in line:
-            low, high = min(low, axes.dataLim.y0), max(high, axes.dataLim.y1)
-    grid[0][0].set_ylim(low, high)
+    """One y scale for all panels, wide enough that small changes look small."""
+    drawn = [axes.dataLim for line in grid for axes in line if axes.has_data()]
+    low, high = min(own.y0 for own in drawn), max(own.y1 for own in drawn)
+    more = max(0.05 * (high - low), (_LEAST_SPAN - (high - low)) / 2)
+    grid[0][0].set_ylim(low - more, high + more)
 
 
 def _keys(panels: Mapping[str, Mapping[str, Curves]], looks: Mapping[str, Style]) -> list[Any]:
@@ -180,14 +185,17 @@ def _draw_bars(axes: "Axes", groups: Sequence[Bars], faces: Sequence[Mapping[str
     width = _BAR / max(1, len(faces))
     for place, group in enumerate(groups):
         for turn, (own, face) in enumerate(zip(group.values, faces, strict=True)):
-            if own is None:
-                continue
             at = place + (turn - (len(faces) - 1) / 2) * width
+            if own is None:
+                axes.text(at, 0.01, GAP, ha="center", color=MUTED)
+                continue
             axes.bar(at, own.value, width * 0.9, zorder=2, **face)
             if own.low is not None:
                 axes.vlines(at, own.low, own.high, color=INK, linewidth=0.9, zorder=3)
     axes.axhline(0.5, color=MUTED, linewidth=0.8, linestyle="dashed", zorder=1)
-    axes.set(ylim=(0, 1), xlim=(-0.6, len(groups) - 0.4))
+    values = [own.value for group in groups for own in group.values if own is not None]
+    axes.set_ylim(max(_SHARES[0], min([0.0, *values])), min(_SHARES[1], max([1.0, *values])))
+    axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.set_xticks(range(len(groups)), [group.name for group in groups])
     axes.grid(visible=False, axis="x")
     axes.tick_params(axis="x", length=0)
@@ -200,9 +208,8 @@ def _draw_heat(axes: "Axes", own: Heat, largest: float) -> None:
     names = own.names
     for (source, target), value in own.changes.items():
         x, y = names.index(target), names.index(source)
-        share = abs(value) / largest if largest else 0.0
-        colour = ATTACKED if value < 0 else CLEAN
-        axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=colour, alpha=_STRONGEST * share, linewidth=0))
+        colour, alpha = ATTACKED if value < 0 else CLEAN, _STRONGEST * abs(value) / largest
+        axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=colour, alpha=alpha, linewidth=0))
         weight = "bold" if source == target else "normal"
         axes.text(x, y, print_cell(value, "change", 2), ha="center", va="center", fontsize=9, fontweight=weight)
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5), xlabel="shown to", ylabel="made for")

@@ -146,14 +146,15 @@ def _reliance_figure(
         "at a time by their mean (outline). Above the dashed line the network leans more on depth. "
         f"Lines: {luck(document)}.{_beyond(panels)}"
     )
-    return Drawn(name, "Reliance on depth", svg, caption)
+    return Drawn(name, "Reliance bars", svg, caption)
 
 
 def _beyond(panels: dict[str, list[drawing.Bars]]) -> str:
-    """A sentence on what the axis, which ends at 0 and 1, cuts off."""
-    estimates = [own for groups in panels.values() for group in groups for own in group.values if own is not None]
-    outside = sum(not 0 <= end <= 1 for own in estimates for end in (own.low, own.high, own.value) if end is not None)
-    return " Some reach beyond the axis, where a drop is near 0 or an attack helps." if outside else ""
+    """Sentences on what cannot be drawn: shares of nothing, and intervals longer than the axis."""
+    values = [own for groups in panels.values() for group in groups for own in group.values]
+    ends = [end for own in values if own is not None for end in (own.low, own.high) if end is not None]
+    text = " A dash: nothing was lost, so nothing can be shared." if None in values else ""
+    return text + (" Some reach beyond the axis, where drops are near 0." if any(not 0 <= e <= 1 for e in ends) else "")
 
 
 def _transfer(document: AblationDocument, prefix: str) -> Iterator[Drawn]:
@@ -175,7 +176,7 @@ def _transfer(document: AblationDocument, prefix: str) -> Iterator[Drawn]:
             f"is a larger loss, blue a gain. Means over {document.data.images} images and "
             f"{seeds} seed{'' if seeds == 1 else 's'}."
         )
-        yield Drawn(name, "Transfer between designs", drawing.heat(f"{prefix}{name}", title, rows), caption)
+        yield Drawn(name, "Transfer maps", drawing.heat(f"{prefix}{name}", title, rows), caption)
 
 
 def _heat(own: Matrix) -> drawing.Heat:

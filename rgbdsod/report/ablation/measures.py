@@ -70,8 +70,8 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def network_table(document: AblationDocument) -> Table:
-    """Every trained network: parameters, checksum, clean values."""
+def network_table(document: AblationDocument, digits: int = 64) -> Table:
+    """Every trained network: parameters, clean values, and so many digits of its weights' checksum."""
     names = [name for name in TITLES if any(name in own.clean for own in document.variants)]
     heads = (*(Column(head, "text") for head in ("model", "fusion", "training")), Column("seed"), Column("parameters"))
     measures = (Column(f"clean {TITLES[name]}", better=direction(name)) for name in names)
@@ -80,7 +80,7 @@ def network_table(document: AblationDocument) -> Table:
             (
                 *(own.model, own.fusion, own.training, own.seed, own.parameters),
                 *(own.clean.get(name) for name in names),
-                own.sha256 and own.sha256[:16],
+                own.sha256 and own.sha256[:digits],
             )
         )
         for own in document.variants
@@ -89,5 +89,5 @@ def network_table(document: AblationDocument) -> Table:
         "Networks",
         (*heads, *measures, Column("sha256", "text")),
         tuple(rows),
-        "the first 16 digits of the weights' checksums",
+        f"the first {digits} digits of the weights' checksums" if digits < 64 else "",
     )

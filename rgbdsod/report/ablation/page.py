@@ -29,8 +29,8 @@ def ablation_section(run: Run, anchor: str, document: AblationDocument) -> Secti
         tables=tuple(table for model in document.models for table in measure_tables(document, model)),
         figures=figure_groups(document, anchor),
         groups=_groups(document),
-        rows=network_table(document),
-        record=(_settings(document), *describe.record_blocks(run)),
+        rows=network_table(document, digits=16),
+        record=(*describe.record_blocks(run)[:1], _settings(document), *describe.record_blocks(run)[1:]),
     )
 
 
@@ -53,7 +53,7 @@ def _groups(document: AblationDocument) -> tuple[TableGroup, ...]:
 
 
 def _title(document: AblationDocument) -> str:
-    return f"Where RGB and depth meet: {listing(document.models)} on {document.data.name}"
+    return f"Where RGB and depth meet: {listing(document.models)}"
 
 
 def _lede(document: AblationDocument) -> str:
@@ -83,7 +83,7 @@ def _headlines(document: AblationDocument) -> tuple[Headline, ...]:
         Headline("Fusion designs", str(len(designs)), more=f"{', '.join(designs)}{beside}"),
         Headline("Trainings", str(len(document.trainings)), more=", ".join(document.trainings)),
         Headline("Seeds", str(len(document.seeds)), more=", ".join(map(str, document.seeds))),
-        Headline("Images", str(document.data.images), more=document.data.name),
+        Headline("Images", str(document.data.images)),
     )
 
 
@@ -105,8 +105,8 @@ def _notes(run: Run, document: AblationDocument) -> tuple[str, ...]:
     count = len(document.seeds)
     if count < _FEW_SEEDS:
         found.append(
-            f"Trained with {_counted(count, 'seed')} only: how far another training would move the numbers is hardly "
-            f"known; {_FEW_SEEDS} or more are customary."
+            f"Trained with {_counted(count, 'seed')} only: the intervals hold little or nothing of how far another "
+            f"training would move the numbers; {_FEW_SEEDS} seeds or more are customary."
         )
     return tuple(dict.fromkeys(note for note in found if note))
 

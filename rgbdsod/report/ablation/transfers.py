@@ -69,7 +69,7 @@ def transfer_group(document: AblationDocument) -> TableGroup | None:
         "Rows: the design that the adversarial examples were made for. Columns: the design that they are shown to, "
         f"{spoken('sm')} under them and its change from clean inputs. Means over images and seeds, without intervals."
     )
-    return TableGroup("Transfer in numbers", folds, note) if folds else None
+    return TableGroup("Transfer between designs", folds, note) if folds else None
 
 
 def _table(own: Matrix) -> Table:
