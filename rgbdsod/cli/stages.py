@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from rgbdsod.cli.screen import Screen
-from rgbdsod.cli.sources import batch_size, describe_model, known_inputs, open_data, open_model, split
+from rgbdsod.cli.sources import batch_size, describe_model, known_inputs, open_data, open_model, parse_size, split
 from rgbdsod.errors import UsageError
 from rgbdsod.run.plugins import load_plugins
 
@@ -43,8 +43,8 @@ def run_stages(flags: Mapping[str, Any]) -> None:
 
     Args:
         flags: the command's parameters by name: `stage`, `stream` and `mode` (None: all), `model`, `weights`,
-            `fusion`, `encoder`, `device`, `data` and what belongs to it, `attack` (None: clean images alone) and
-            `modality`, `eps`, `steps` of it (None: the attack's usual ones), `batch`, `seed`, `out`, `plugin`,
+            `fusion`, `encoder`, `size`, `device`, `data` and what belongs to it, `attack` (None: clean images alone)
+            and `modality`, `eps`, `steps` of it (None: the attack's usual ones), `batch`, `seed`, `out`, `plugin`,
             `json`, `quiet`, `verbose`, `progress`, `dry_run`.
 
     Raises:
@@ -62,7 +62,7 @@ def run_stages(flags: Mapping[str, Any]) -> None:
 
     modes = find_modes(_listed(flags.get("mode")) or ("cut", "mean", "noise", "swap"))
     settings = attack_of(flags)
-    model = open_model(flags)
+    model = open_model(flags, parse_size(flags.get("size")))
     places = find_places(model, _listed(flags.get("stage")) or "all", _streams(flags.get("stream")))
     plan = None if settings is None else plan_for(settings, model)
     data = open_data(flags, screen)

@@ -139,7 +139,11 @@ class StagesResult:
         """Two tables: what is lost at each place, and which stream's loss it is."""
         lines = align([self._head(), self._intact_row(), *(_row(cell) for cell in self.cells)])
         if self.reliance:
-            lines += ["", "share of each stream in what S loses at a stage", *align(_share_rows(self.reliance))]
+            lines += [
+                "",
+                f"share of each stream in what {title(MEASURED[0])} loses at a stage",
+                *align(_share_rows(self.reliance)),
+            ]
         modes = list(dict.fromkeys(cell.mode for cell in self.cells))
         lines += ["", *(f"{mode.ljust(6)}{WORDS[mode]}" for mode in modes)]
         lines.append(f"{self.images} images; changes are from the intact network, with their 95 % intervals")
@@ -157,9 +161,10 @@ class StagesResult:
         return store.path
 
     def _head(self) -> list[str]:
+        main = title(MEASURED[0])
         titles = [f"{title(name)} {better(name)}" for name in MEASURED]
-        attacked = ["attacked S", "change of it", "fooled"] if self.attack else []
-        return ["stage and stream", "by", titles[0], "change of S", *titles[1:], *attacked]
+        attacked = [f"attacked {main}", "change", "fooled"] if self.attack else []
+        return ["stage and stream", "by", titles[0], f"change of {main}", *titles[1:], *attacked]
 
     def _intact_row(self) -> list[str]:
         first, *others = (f"{self.intact.clean[key(name)]:.3f}" for name in MEASURED)
