@@ -7,7 +7,7 @@ VERSION := $(shell cksum < pyproject.toml | cut -d' ' -f1)
 READY := $(VENV)/.ready-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 
-.PHONY: attack test lint types tests test-slow weights readme docs clean
+.PHONY: attack test lint types tests test-slow weights fusion-ablation readme docs clean
 
 attack: $(READY)
 	$(BIN)/rgbdsod attack --model bbsnet --modality depth
@@ -44,6 +44,9 @@ test-slow: $(DEV)
 
 weights: $(READY)
 	$(BIN)/python examples/make_weights.py
+
+fusion-ablation: $(READY)
+	$(BIN)/python examples/make_fusion_ablation.py
 
 readme: $(READY)
 	$(BIN)/python examples/make_readme.py
