@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from report_ablation import write_ablation
 from report_runs import write_attack
 
 from rgbdsod.report import report
@@ -212,6 +213,35 @@ def test_no_width_scrolls_sideways(page: Any, wide: str, width: int) -> None:
     try:
         content, window = _js(page, "const e = document.documentElement; return [e.scrollWidth, e.clientWidth]")
         assert content == window
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture(scope="module")
+def ablation(tmp_path_factory: pytest.TempPathFactory) -> str:
+    options = {"models": ("bbsnet",), "trainings": ("plain",), "attacks": ("pgd",)}
+    return report(write_ablation(tmp_path_factory.mktemp("runs") / "ablation", **options)).as_uri()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_wide_tables_and_figures_of_an_ablation_scroll_in_their_box(page: Any, ablation: str, width: int) -> None:
+    page.get(ablation)
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        content, window = _js(page, "const e = document.documentElement; return [e.scrollWidth, e.clientWidth]")
+        assert content == window
+        code = """
+        const box = document.querySelector(".grouped");
+        const [first, second] = box.querySelectorAll("tbody tr:first-child > *");
+        const places = () => [first, second].map(e => Math.round(e.getBoundingClientRect().left));
+        const before = places();
+        box.scrollLeft = 120;
+        return [box.scrollLeft, before, places()];
+        """
+        moved, before, after = _js(page, code)
+        assert moved > 50
+        assert before == after, "fusion and training stay in sight"
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 

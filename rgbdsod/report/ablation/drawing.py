@@ -190,7 +190,7 @@ def _draw_bars(axes: "Axes", groups: Sequence[Bars], faces: Sequence[Mapping[str
                 axes.text(at, 0.01, GAP, ha="center", color=MUTED)
                 continue
             axes.bar(at, own.value, width * 0.9, zorder=2, **face)
-            if own.low is not None:
+            if own.low is not None and own.high is not None:
                 axes.vlines(at, own.low, own.high, color=INK, linewidth=0.9, zorder=3)
     axes.axhline(0.5, color=MUTED, linewidth=0.8, linestyle="dashed", zorder=1)
     values = [own.value for group in groups for own in group.values if own is not None]

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from io import StringIO
 from typing import Any
 
@@ -40,13 +41,12 @@ def _rows(document: AblationDocument) -> Iterator[dict[str, Any]]:
         ends = {"low": mean.low, "high": mean.high}
         yield {"what": "mean", **_setting(mean), "measure": mean.measure, "value": mean.mean, **ends}
     for own in document.derived:
-        ends = {"low": own.low, "high": own.high, "against": own.against}
-        yield {"what": own.kind, **_setting(own), "measure": document.measure, "value": own.value, **ends}
+        head = {"what": own.kind, **_setting(own), "against": own.against, "measure": document.measure}
+        yield {**head, "value": own.value, "low": own.low, "high": own.high}
     for moved in document.transfer:
-        head = {key: getattr(moved, key) for key in ("model", "training", "attack", "modality", "eps", "seed")}
-        head |= {"what": "transfer", "source": moved.source, "target": moved.target}
-        yield {**head, "measure": "sm", "value": moved.sm}
-        yield {**head, "measure": "sm_change", "value": moved.change}
+        head = {key: value for key, value in asdict(moved).items() if key in _COLUMNS}
+        yield {**head, "what": "transfer", "measure": "sm", "value": moved.sm}
+        yield {**head, "what": "transfer", "measure": "sm_change", "value": moved.change}
 
 
 def _setting(own: Setting) -> dict[str, Any]:
