@@ -98,6 +98,10 @@ class ClipModel(nn.Module):
         """SHA-256 of all weights but the image encoder's: models that share it have the same text features."""
         return state_hash({k: v for k, v in self.network.state_dict().items() if not k.startswith("visual.")})
 
+    def load_network(self, state: Mapping[str, Tensor]) -> None:
+        """Load all weights into `network`; a subclass that keeps numbers of them, such as `scale`, reads them again."""
+        self.network.load_state_dict(state)
+
     def embed(self, image: Tensor) -> Tensor:
         """Embeddings of images.
 
