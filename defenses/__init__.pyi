@@ -1,3 +1,49 @@
 from .adversarial_training import AdversarialTraining as AdversarialTraining
+from .zero_shot.attention import gradcam as gradcam
+from .zero_shot.attention import text_attention as text_attention
+from .zero_shot.attention import vision_attention as vision_attention
+from .zero_shot.contrast import class_logits as class_logits
+from .zero_shot.contrast import class_losses as class_losses
+from .zero_shot.contrast import clip_losses as clip_losses
+from .zero_shot.distances import kl_divergence as kl_divergence
+from .zero_shot.distances import squared_distance as squared_distance
+from .zero_shot.encoder import Encoder as Encoder
+from .zero_shot.hardening import Hardening as Hardening
+from .zero_shot.inner import InnerAttack as InnerAttack
+from .zero_shot.numerics import NumericsError as NumericsError
+from .zero_shot.numerics import check_gradients as check_gradients
+from .zero_shot.numerics import check_losses as check_losses
+from .zero_shot.parts import TuningBatch as TuningBatch
+from .zero_shot.presets import TUNING_PRESETS as TUNING_PRESETS
+from .zero_shot.presets import TuningPreset as TuningPreset
+from .zero_shot.resizing import image_distance as image_distance
+from .zero_shot.resizing import map_distance as map_distance
+from .zero_shot.table import METHODS as METHODS
+from .zero_shot.table import MethodRow as MethodRow
+from .zero_shot.table import hardening_method as hardening_method
 
-__all__ = ["AdversarialTraining"]
+__all__ = [
+    "METHODS",
+    "TUNING_PRESETS",
+    "AdversarialTraining",
+    "Encoder",
+    "Hardening",
+    "InnerAttack",
+    "MethodRow",
+    "NumericsError",
+    "TuningBatch",
+    "TuningPreset",
+    "check_gradients",
+    "check_losses",
+    "class_logits",
+    "class_losses",
+    "clip_losses",
+    "gradcam",
+    "hardening_method",
+    "image_distance",
+    "kl_divergence",
+    "map_distance",
+    "squared_distance",
+    "text_attention",
+    "vision_attention",
+]

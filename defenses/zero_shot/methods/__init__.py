@@ -1,0 +1,1 @@
+"""One file for each published or seed method, or family of methods."""
