@@ -7,6 +7,9 @@ from .attack_settings import AttackSettings as AttackSettings
 from .detector import DetectorRow as DetectorRow
 from .detector import evaluate_detector as evaluate_detector
 from .execute import Target as Target
+from .interventions.ablate import ablate_stages as ablate_stages
+from .interventions.places import stages_of as stages_of
+from .interventions.result import StagesResult as StagesResult
 from .mismatch import Mismatched as Mismatched
 from .pair_filter import PairFilter as PairFilter
 from .pair_filter import score_pairs as score_pairs
@@ -25,7 +28,10 @@ __all__ = [
     "Mismatched",
     "PairFilter",
     "Schooling",
+    "StagesResult",
     "Target",
+    "ablate_stages",
     "evaluate_detector",
     "score_pairs",
+    "stages_of",
 ]

@@ -125,7 +125,6 @@ class _Job:
         intact = self.look.through(lambda part, samples: self._watched(samples, sums), self._progress(0))
         found = self._interventions(sums.usual())
         cells = [_cell(place, mode, intact, seen) for (place, mode), seen in found.items()]
-        attacked = intact.get("attacked")
         return StagesResult(
             model=model.name,
             fusion=model.card.fusion,
@@ -134,7 +133,7 @@ class _Job:
             seed=self.seed,
             attack=None if plan is None else plan.record(),
             stages=list(stages_of(model)),
-            intact=Intact(intact["clean"].values, attacked and attacked.values, attacked and attacked.fooled),
+            intact=_intact(intact["clean"], intact.get("attacked")),
             cells=cells,
             reliance=list(_reliance(intact["clean"], found)),
             note=model.card.note or None,
@@ -167,6 +166,11 @@ class _Job:
     def _progress(self, turn: int) -> Callable[[int], None]:
         images, turns = len(self.look.data), len(self.wanted) + 1
         return lambda done: self.callback(turn * images + done, turns * images)
+
+
+def _intact(clean: Seen, attacked: Seen | None) -> Intact:
+    found = Intact(clean.values)
+    return found if attacked is None else replace(found, attacked=attacked.values, fooled=attacked.fooled)
 
 
 def _cell(place: Place, mode: Mode, intact: dict[str, Seen], seen: dict[str, Seen]) -> StageCell:

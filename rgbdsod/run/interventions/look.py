@@ -106,7 +106,7 @@ class Look:
     def _clean(self, model: SaliencyModel, samples: Sequence[Sample]) -> Counts:
         batch = inputs_of(samples, model.inputs, device_of(model))
         with torch.no_grad():
-            maps = model.predict(**{name: batch[name] for name in model.inputs}).cpu().numpy()
+            maps = model.predict(size=None, **{name: batch[name] for name in model.inputs}).cpu().numpy()
         masks = [sample.mask for sample in samples if sample.mask is not None]
         return measure(list(maps), masks, self.cache, weighted=False).counts
 

@@ -94,4 +94,4 @@ def arrivals(model: SaliencyModel, inputs: Mapping[str, Tensor], places: Iterabl
 def _usual(sums: Tensor, shapes: Mapping[Size, Shape]) -> Usual:
     mean = sums[0] / sums[2]
     std = (sums[1] / sums[2] - mean.square()).clamp_min(0).sqrt()
-    return Usual(*(of.float().view(1, -1, 1, 1) for of in (mean, std)), shapes)
+    return Usual(mean.float().view(1, -1, 1, 1), std.float().view(1, -1, 1, 1), shapes)
