@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-_NAMES_SHOWN = 3
+_NAMES_SHOWN = 2
 
 
 class VitShape(NamedTuple):
@@ -62,12 +62,13 @@ def _known_names(shape: VitShape) -> list[str]:
     import open_clip
 
     configs = ((name, open_clip.get_model_config(name)) for name in open_clip.list_models())
-    return [name for name, config in configs if _config_shape(config) == shape][:_NAMES_SHOWN]
+    names = [name for name, config in configs if _config_shape(config) == shape]
+    return sorted(names, key=len)[:_NAMES_SHOWN]  # the plain name before those of its variants
 
 
 def _config_shape(config: Mapping[str, Any]) -> VitShape | None:
     vision = config["vision_cfg"]
-    if "timm_model_name" in vision or not isinstance(vision.get("layers"), int):
+    if "timm_model_name" in vision or "multimodal_cfg" in config or not isinstance(vision.get("layers"), int):
         return None
     sizes = (vision.get(key, default) for key, default in (("width", 768), ("patch_size", 16), ("layers", 12)))
     return VitShape(*sizes, vision.get("image_size", 224), config["embed_dim"])
