@@ -10,6 +10,10 @@ from .demo import TEST_SEED as TEST_SEED
 from .depth import DepthConvention as DepthConvention
 from .depth import read_depth as read_depth
 from .folder import Folder as Folder
+from .glyphs import Glyph as Glyph
+from .glyphs import Glyphs as Glyphs
+from .glyphs import glyph as glyph
+from .glyphs import glyphs as glyphs
 from .hha.camera import resized_camera as resized_camera
 from .hha.camera_file import read_camera as read_camera
 from .hha.encode import Hha as Hha
@@ -33,10 +37,17 @@ from .scenes import scene_kind as scene_kind
 from .write import write_depth as write_depth
 from .write import write_map as write_map
 from .write import write_rgb as write_rgb
+from .zero_shot.glyph_sets import glyph_set as glyph_set
+from .zero_shot.known import ZERO_SHOT_SETS as ZERO_SHOT_SETS
+from .zero_shot.known import ZeroShotSet as ZeroShotSet
+from .zero_shot.labelled import ImageSet as ImageSet
+from .zero_shot.labelled import LabelledImage as LabelledImage
+from .zero_shot.load import load_image_set as load_image_set
 
 __all__ = [
     "DATASETS",
     "TEST_SEED",
+    "ZERO_SHOT_SETS",
     "Augmentation",
     "Dataset",
     "DepthConvention",
@@ -44,17 +55,26 @@ __all__ = [
     "ExactHHA",
     "Finding",
     "Folder",
+    "Glyph",
+    "Glyphs",
     "HHAEncoder",
     "Hha",
+    "ImageSet",
     "KnownSet",
+    "LabelledImage",
     "Sample",
     "Scenes",
+    "ZeroShotSet",
     "augment",
     "check_folder",
     "collate",
     "encode_hha",
+    "glyph",
+    "glyph_set",
+    "glyphs",
     "join",
     "load_dataset",
+    "load_image_set",
     "mixture",
     "pseudo_hha",
     "read_camera",

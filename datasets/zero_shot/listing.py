@@ -1,0 +1,87 @@
+"""What a reader finds on disk, before it becomes a set of labelled images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from natsort import natsorted
+
+from rgbdsod.datasets.sample import Picture
+from rgbdsod.errors import DataError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".tif", ".tiff", ".webp")
+_SHOWN = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """Images with labels and class names.
+
+    Attributes:
+        labels: of the images, from 0 on.
+        names: of the classes, as the data or the row say.
+        files: of the images; empty where `images` holds them.
+        images: (N,H,W,3) uint8.
+        keys: what tells the classes apart on disk, such as WordNet ids; by default the names.
+    """
+
+    labels: Sequence[int]
+    names: Sequence[str]
+    files: Sequence[Path] = ()
+    images: Picture | None = None
+    keys: Sequence[str] = field(default=())
+
+
+def lines_of(path: Path) -> list[str]:
+    """Lines of a text file that are not empty.
+
+    Raises:
+        DataError: the file is missing.
+    """
+    require(path)
+    return [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+
+
+def require(*paths: Path) -> None:
+    """Refuse a data set of which a file is missing.
+
+    Raises:
+        DataError: names what is missing.
+    """
+    missing = [path.name for path in paths if not path.exists()]
+    if missing:
+        raise DataError(f"{paths[0].parent} lacks {', '.join(missing)}; extract the original archive there again")
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The image files of a folder, in natural order."""
+    return [path for path in natsorted(folder.iterdir(), key=lambda path: path.name) if is_image(path)]
+
+
+def is_image(path: Path) -> bool:
+    """Whether a path is an image file, by its suffix; hidden files are none."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def all_there(base: Path, files: Sequence[Path]) -> Sequence[Path]:
+    """The files, all of which exist.
+
+    Raises:
+        DataError: some do not.
+    """
+    missing = [str(path.relative_to(base)) for path in files if not path.is_file()]
+    if missing:
+        shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
+        raise DataError(f"{base} lacks {len(missing)} of {len(files)} listed images: {shown}; extract it again")
+    return files
+
+
+def position_of(key: str, places: dict[str, int], source: Path) -> int:
+    """The label of a class.
+
+    Raises:
+        DataError: the class list does not know it.
+    """
+    if key not in places:
+        raise DataError(f'{source} names the class "{key}", which the list of {len(places)} classes does not have')
+    return places[key]
