@@ -1,0 +1,143 @@
+"""Rebuild the weights of the built-in dual encoder from a seed: `python examples/make_clip.py`.
+
+Image-text contrast on 16,000 generated glyphs with their captions; equal captions of a batch are positives of each
+other. Writes weights and, beside them, a record: command, data, versions, figures of the weights as they are shipped.
+"""
+
+import json
+import math
+import platform
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import typer
+from torch import Tensor
+
+import rgbdsod
+from rgbdsod.attacks import Budget, ClassProblem, pgd
+from rgbdsod.clip import TextBank, ZeroShot, pixels
+from rgbdsod.clip.load import built_in
+from rgbdsod.clip.small import SmallClip, SmallNetwork
+from rgbdsod.datasets import TEST_SEED, glyph_set, glyphs
+from rgbdsod.datasets.glyph_words import TASKS
+from rgbdsod.fusion import itc_loss
+from rgbdsod.models import save_asset
+
+ASSETS = Path(rgbdsod.__file__).parent / "clip" / "assets"
+PAIRS, BATCH, SHIFT = 16_000, 128, 2
+RATE, DECAY, WARMUP = 1e-3, 0.05, 100
+LARGEST_SCALE = 100.0
+MEASURED = 512
+RADII = (0.5, 1, 2, 4, 8)
+
+
+def main(
+    seed: Annotated[int, typer.Option(help="of weights, images, order and shifts")] = 0,
+    steps: Annotated[int, typer.Option(help="of 128 pairs")] = 2400,
+    assets: Annotated[Path, typer.Option(help="folder for the files")] = ASSETS,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+) -> None:
+    """Train, measure and write."""
+    start = perf_counter()
+    network = train(seed, steps, device)
+    file = assets / "clip.safetensors"
+    record = save_asset(network, file) | {
+        "what": "a small dual encoder trained on generated glyphs; not a model of photographs",
+        "command": f"python examples/make_clip.py --seed {seed} --steps {steps}",
+        "seed": seed,
+        "data": {
+            "train": glyphs(1, seed=seed).name.replace(":1#", f":{PAIRS}#"),
+            "test": f"glyph_set(..., {MEASURED})",
+        },
+        "training_seconds": round(perf_counter() - start),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+    _write(file.with_suffix(".json"), record)
+    if assets == ASSETS:
+        _write(file.with_suffix(".json"), record | {"figures": figures(built_in())})
+
+
+def train(seed: int, steps: int, device: str = "cpu") -> SmallNetwork:
+    """A network after so many steps."""
+    torch.manual_seed(seed)
+    network = SmallNetwork().to(device)
+    model = SmallClip(network).to(device)
+    network.requires_grad_(True)
+    pairs = glyphs(PAIRS, seed=seed)
+    images = torch.from_numpy(pairs.images).permute(0, 3, 1, 2).to(device)
+    sentences, sentence_of = np.unique(pairs.captions, return_inverse=True)
+    optimiser = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share_of_rate(step, steps))
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.empty(0, dtype=torch.long)
+    for step in range(steps):
+        if len(order) < BATCH:
+            order = torch.randperm(PAIRS, generator=generator)
+        rows, order = order[:BATCH], order[BATCH:]
+        batch = _shifted(images[rows].float() / 255, generator)
+        said, which = np.unique(sentence_of[rows.numpy()], return_inverse=True)
+        texts = network.text(sentences[said].tolist())[torch.from_numpy(which).to(device)]
+        groups = torch.from_numpy(which).to(device)
+        loss, seen = itc_loss(model.embed(batch), texts, (-network.log_scale).exp(), groups, positives="group")
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        with torch.no_grad():
+            network.log_scale.clamp_(max=math.log(LARGEST_SCALE))
+        if (step + 1) % 100 == 0:
+            typer.echo(f"{step + 1}/{steps} loss {loss:.3f} scale {1 / seen['temperature']:.1f}")
+    return network.cpu()
+
+
+def figures(model: SmallClip) -> dict[str, Any]:
+    """Clean accuracy on all tasks, and what PGD-20 leaves of it, in percent."""
+    found: dict[str, Any] = {"images a task": MEASURED, "clean": {}, "after pgd-20 within 8/255": {}}
+    for task in TASKS:
+        data = glyph_set(task.name, MEASURED, seed=TEST_SEED)
+        zero_shot = ZeroShot(model, TextBank(model, data.prompts))
+        image, labels = pixels(data, range(len(data)), side=model.side), torch.from_numpy(data.labels)
+        found["clean"][task.title] = _percent(zero_shot.predict(image) == labels)
+        found["after pgd-20 within 8/255"][task.title] = _attacked(zero_shot, image, labels, 8)
+        if task.tuned:
+            radii = {f"{radius:g}/255": _attacked(zero_shot, image, labels, radius) for radius in RADII}
+            found[f"{task.title} after pgd-20 within"] = radii
+    typer.echo(json.dumps(found, indent=1))
+    return found
+
+
+def _attacked(zero_shot: ZeroShot, image: Tensor, labels: Tensor, radius: float) -> float:
+    """Accuracy under the stronger of PGD-20 on cross-entropy and on the margin."""
+    stands = zero_shot.predict(image) == labels
+    for objective in ("ce", "margin"):
+        problem = ClassProblem(zero_shot, labels, objective=objective)
+        stands &= ~pgd(problem, {"image": image}, {"image": Budget(eps=radius / 255)}, stop=True).fooled
+    return _percent(stands)
+
+
+def _share_of_rate(step: int, steps: int) -> float:
+    return min(1.0, (step + 1) / WARMUP) * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def _shifted(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image moved by up to two pixels, its border repeated."""
+    side = images.shape[-1]
+    padded = F.pad(images, (SHIFT,) * 4, mode="replicate")
+    places = torch.randint(2 * SHIFT + 1, (len(images), 2), generator=generator).tolist()
+    return torch.stack([image[:, y : y + side, x : x + side] for image, (y, x) in zip(padded, places, strict=True)])
+
+
+def _percent(flags: Tensor) -> float:
+    return round(100 * flags.float().mean().item(), 1)
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)
