@@ -7,6 +7,14 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 _NAMES_SHOWN = 2
+_PLAIN = {
+    "image_size",
+    "layers",
+    "width",
+    "patch_size",
+    "head_width",
+    "mlp_ratio",
+}  # settings of CLIP's own transformers
 
 
 class VitShape(NamedTuple):
@@ -67,8 +75,15 @@ def _known_names(shape: VitShape) -> list[str]:
 
 
 def _config_shape(config: Mapping[str, Any]) -> VitShape | None:
+    """The image encoder of a plain dual encoder; None for anything else."""
     vision = config["vision_cfg"]
-    if "timm_model_name" in vision or "multimodal_cfg" in config or not isinstance(vision.get("layers"), int):
+    plain = vision.keys() <= _PLAIN and config.keys().isdisjoint(("multimodal_cfg", "custom_text"))
+    if not plain or not isinstance(vision["layers"], int) or "hf_model_name" in config["text_cfg"]:
         return None
-    sizes = (vision.get(key, default) for key, default in (("width", 768), ("patch_size", 16), ("layers", 12)))
-    return VitShape(*sizes, vision.get("image_size", 224), config["embed_dim"])
+    return VitShape(
+        width=vision.get("width", 768),
+        patch=vision.get("patch_size", 16),
+        layers=vision["layers"],
+        side=vision.get("image_size", 224),
+        output=config["embed_dim"],
+    )

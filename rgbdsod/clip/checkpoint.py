@@ -36,7 +36,7 @@ def load_checkpoint(model: ClipModel, path: str | Path, *, activation: str | Non
         WeightsError: another architecture, activation, normalisation or text encoder; or see `read_checkpoint`.
     """
     checkpoint = read_checkpoint(path)
-    origin = replace(checkpoint.origin, activation=_activation(model, checkpoint.origin, activation))
+    origin = replace(checkpoint.origin, activation=_activation(model, checkpoint, activation))
     _check_claims(model, checkpoint)
     part = model.visual if origin.part == "visual" else model.network
     state = _fitted(model, checkpoint, part.state_dict())
@@ -91,11 +91,12 @@ def save_checkpoint(model: ClipModel, path: str | Path, *, method: str, settings
     return sha256
 
 
-def _activation(model: ClipModel, origin: Origin, stated: str | None) -> str | None:
+def _activation(model: ClipModel, checkpoint: Checkpoint, stated: str | None) -> str | None:
     """What the weights were trained with, as far as it is known.
 
     Weights of one activation load under the other without a word and give other numbers (open_clip issues 441, 915).
     """
+    origin = checkpoint.origin
     if stated is not None and stated not in ACTIVATIONS:
         raise UsageError(f'no activation "{stated}"; use {" or ".join(ACTIVATIONS)}')
     if stated and origin.activation and stated != origin.activation:
@@ -108,9 +109,10 @@ def _activation(model: ClipModel, origin: Origin, stated: str | None) -> str | N
             stacklevel=3,
         )
     elif known != model.activation:
+        right = checkpoint.claims.get("architecture") or other_activation(model.name)
         raise WeightsError(
             f"{origin.path} was trained with {known}, but {model.name} computes with {model.activation}, which would "
-            f'change every number silently; load the model as "{other_activation(model.name)}"'
+            f'change every number silently; load the model as "{right}"'
         )
     return known
 

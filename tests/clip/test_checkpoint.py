@@ -17,6 +17,7 @@ pytest.importorskip("open_clip")
 from clip_tiny import SIDE, SIZES, VISUAL, WHOLE, prefixed, save_archive, tiny_model, tiny_network
 
 from rgbdsod.clip import OpenClipModel, load_checkpoint, read_checkpoint, save_checkpoint
+from rgbdsod.clip.small import SmallClip, SmallNetwork
 from rgbdsod.errors import UsageError, WeightsError
 
 SILENT = "ignore:.*does not say its activation"
@@ -158,7 +159,9 @@ def test_open_clips_name_of_another_architecture_is_found(model: OpenClipModel, 
     state = {name: torch.zeros(shape, dtype=torch.float16) for name, shape in shapes.items()}
     blocks = {f"transformer.resblocks.{i}.ln_1.bias": torch.zeros(1) for i in range(24)}
     torch.save(state | blocks, path)
-    with pytest.raises(WeightsError, match=r"looks like ViT-L-14 or .*; load the model as that architecture"):
+    with pytest.raises(
+        WeightsError, match=r"looks like ViT-L-14 or ViT-L-14-quickgelu .*; load the model as that architecture"
+    ):
         load_checkpoint(model, path)
 
 
@@ -331,3 +334,18 @@ def test_prefixes_in_any_order(path: Path) -> None:
     visual = tiny_network().visual.state_dict()
     torch.save(prefixed("model.module.", visual), path)
     assert read_checkpoint(path).state.keys() == visual.keys()
+
+
+def test_the_built_in_encoder_writes_and_reads_the_same_form(
+    tmp_path: Path, image: Tensor, model: OpenClipModel
+) -> None:
+    path = tmp_path / "small.safetensors"
+    tuned, fresh = (SmallClip(SmallNetwork()) for _ in range(2))
+    fresh.network.load_state_dict(tuned.network.state_dict())
+    with torch.no_grad():
+        next(tuned.visual.parameters()).mul_(1.5)
+    save_checkpoint(tuned, path, method="fare", settings={})
+    assert load_checkpoint(fresh, path).method == "fare"
+    assert torch.equal(fresh.embed(image), tuned.embed(image))
+    with pytest.raises(WeightsError, match=r'trained with gelu, but tiny-quickgelu .*; load the model as "clip.demo"'):
+        load_checkpoint(model, path)
