@@ -62,7 +62,7 @@ class Companion(nn.Module):
             return self.start
         if self.balancer == "ascent":
             return min(max(float(self.raised.sigmoid()), LEAST), MOST)
-        image, text = self.means.tolist()
+        image, text = (float(mean) for mean in self.means)
         if isnan(image) or image + text <= 0:  # before the first step
             return self.start
         return min(max(image / (image + text), LEAST), MOST)

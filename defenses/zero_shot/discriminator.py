@@ -39,7 +39,8 @@ class Discriminator(nn.Module):
     @full_precision
     def forward(self, features: Tensor) -> Tensor:
         """Logits (B,), higher for clean, of features (B,D)."""
-        logits: Tensor = self.layers(F.normalize(features, dim=1).to(self.layers[0].weight))
+        units = F.normalize(features, dim=1).to(next(self.parameters()).dtype)
+        logits: Tensor = self.layers(units)
         return logits[:, 0]
 
     def held(self, features: Tensor) -> Tensor:

@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rgbdsod.attacks import Budget, ScoreProblem, pgd
+from rgbdsod.attacks.partial import modules_of
 from rgbdsod.defenses.zero_shot.encoder import Encoder
 from rgbdsod.defenses.zero_shot.inner import InnerAttack
 from rgbdsod.defenses.zero_shot.methods.base import Method
@@ -59,13 +60,13 @@ class Hardening:
     ) -> None:
         if original is encoder:
             raise UsageError("the original model is the one in training; pass a copy (copy.deepcopy)")
-        if isinstance(original, nn.Module):
-            original.eval().requires_grad_(False)
+        for module in modules_of(original):
+            module.eval().requires_grad_(False)
         self.method, self.inner = method, InnerAttack() if attack is None else attack
         texts, negated = (None if value is None else value.detach() for value in (texts, negated))
         self.parts = Parts(encoder, original, texts, negated)
         method.check(self.parts)
-        self._module = encoder if isinstance(encoder, nn.Module) else None
+        self._module = next(iter(modules_of(encoder)), None)
         companion = method.companion(encoder.width, seed)
         if companion is not None and self._module is not None:
             companion.to(next(self._module.parameters()).device)
@@ -97,26 +98,29 @@ class Hardening:
         self._check(batch)
         if not self.method.attacked:
             return batch.image
-        batch, how = self.complete(batch), self.inner
+        how = self.inner
+        if self.method.anchored:
+            batch = self.complete(batch)
 
         def score(inputs: Inputs) -> Tensor:
             losses = self.attack_loss(inputs["image"], batch)
             return losses if how.loss_scale is None else losses * how.loss_scale
 
-        modules = () if self._module is None else (self._module,)
-        result = pgd(
-            ScoreProblem(score, inputs=("image",), modules=modules),
-            {"image": batch.image},
-            {"image": Budget(norm=how.norm, eps=how.eps)},
-            steps=how.steps,
-            step_size=how.step_size,
-            random_start=how.random_start,
-            # The training step looks at the last point anyway, so the attack need not.
-            keep="unseen",
-            seed=seed,
-            sample_ids=batch.ids,
-            precision=how.precision,
-        )
+        # In the attack's own precision, whatever the training step around it runs in.
+        with torch.autocast(batch.image.device.type, enabled=False):
+            result = pgd(
+                ScoreProblem(score, inputs=("image",), modules=modules_of(self.parts.encoder)),
+                {"image": batch.image},
+                {"image": Budget(norm=how.norm, eps=how.eps)},
+                steps=how.steps,
+                step_size=how.step_size,
+                random_start=how.random_start,
+                # The training step looks at the last point anyway, so the attack need not.
+                keep="unseen",
+                seed=seed,
+                sample_ids=batch.ids,
+                precision=how.precision,
+            )
         return result.inputs["image"]
 
     def loss(self, batch: TuningBatch, moved: Tensor) -> dict[str, Tensor]:

@@ -43,7 +43,8 @@ def resizing_gram(count: int, side: int) -> Tensor:
     Treat it as read-only.
     """
     operator = F.interpolate(torch.eye(count, dtype=torch.float64)[None], side, mode="linear", align_corners=False)[0]
-    return operator @ operator.T
+    gram: Tensor = operator @ operator.T
+    return gram
 
 
 @lru_cache(maxsize=32)
@@ -51,7 +52,8 @@ def resizing_gram(count: int, side: int) -> Tensor:
 def _factor(count: int, side: int) -> Tensor:
     """A square `F` with `F F^T` the Gram matrix, which has lower rank where the side is shorter than the grid's."""
     values, vectors = torch.linalg.eigh(resizing_gram(count, side))
-    return vectors * values.clamp_min(0).sqrt()
+    factor: Tensor = vectors * values.clamp_min(0).sqrt()
+    return factor
 
 
 @full_precision
@@ -76,7 +78,7 @@ def map_distance(
     if distance == "cos":
         return image_distance(left.T @ one @ right, left.T @ other @ right, distance)
     # Subtracted before the products, so that equal maps are at distance 0 exactly.
-    length = torch.linalg.vector_norm(left.T @ (one - other) @ right, dim=(1, 2))
+    length: Tensor = torch.linalg.vector_norm(left.T @ (one - other) @ right, dim=(1, 2))
     return length / side if distance == "rms" else length
 
 
@@ -91,11 +93,11 @@ def image_distance(maps: Tensor, others: Tensor, distance: Distance = "l2") -> T
         return (one - other).abs().mean(1)
     if distance == "cos":
         return 1 - F.cosine_similarity(one, other, dim=1)
-    length = torch.linalg.vector_norm(one - other, dim=1)
-    return length / one.shape[1] ** 0.5 if distance == "rms" else length
+    length: Tensor = torch.linalg.vector_norm(one - other, dim=1)
+    return length / float(one.shape[1] ** 0.5) if distance == "rms" else length
 
 
 def _on_grid(maps: Tensor, grid: tuple[int, int]) -> Tensor:
     if maps.ndim != 2 or maps.shape[1] != grid[0] * grid[1]:
         raise UsageError(f"maps are {tuple(maps.shape)}, expected (B,{grid[0] * grid[1]}) for a grid of {grid}")
-    return maps.unflatten(1, grid)
+    return maps.view(-1, *grid)

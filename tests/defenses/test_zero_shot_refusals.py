@@ -14,6 +14,11 @@ def test_half_precision_needs_a_scaler():
         InnerAttack(precision="float16")
     how = hardening("tecoa", attack=InnerAttack(precision="float16", loss_scale=1.0))
     assert torch.isfinite(how.attack(batch(), seed=0)).all()
+    how = hardening("tecoa")
+    alone = how.attack(batch(), seed=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(how.attack(batch(), seed=0), alone), "the attack's precision is its own"
+        assert how.step(batch(), seed=0, step=0)["total"].dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", ["tga-zsr", "comp-tga"])

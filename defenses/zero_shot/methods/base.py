@@ -20,6 +20,8 @@ class Method(ABC):
     name: ClassVar[str]
     attacked: ClassVar[bool] = True
     """Whether it learns from attacked images."""
+    anchored: ClassVar[bool] = False
+    """Whether what the inner attack raises depends on the reference."""
 
     def check(self, parts: Parts) -> None:
         """Refuse models or texts that the method cannot work with.

@@ -26,6 +26,7 @@ class Fare(Method):
     """
 
     name: ClassVar[str] = "fare"
+    anchored: ClassVar[bool] = True
     normalize: bool = False
     clean_weight: float = 0.0
     trades: bool = False
