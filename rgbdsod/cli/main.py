@@ -35,6 +35,7 @@ COMMANDS = {
     "universal": "Fit one noise for all images of a set, and measure it on others.",
     "generator": "Train a generator of perturbations, or of images, for attacks that draw instead of searching.",
     "transfer": "Attack each of several models, and measure all of them on the results.",
+    "clip": "Attack and harden zero-shot classification by dual encoders of images and texts.",
     "hha": "Turn depth maps into HHA images: disparity, height above ground, angle with gravity.",
     "report": "Make a self-contained page, or tables, from run folders.",
     "list": "List models, attacks, objectives, data sets and metrics.",
@@ -43,7 +44,7 @@ COMMANDS = {
 }
 """Each is the function `command` of the module of its name; one of `GROUPS` is several, `COMMANDS` of that module."""
 
-GROUPS = ("universal", "generator")
+GROUPS = ("universal", "generator", "clip")
 
 
 class Stopped(BaseException):

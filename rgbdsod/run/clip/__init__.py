@@ -1,0 +1,1 @@
+"""Runs on zero-shot classifiers: evaluation under attack, weight interpolation, tuning."""
