@@ -10,7 +10,7 @@ import torch
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg, CustomTextCLIP
 from torch import Tensor, nn
 
-from rgbdsod.clip import OpenClipModel
+from rgbdsod.clip import NORMALIZATIONS, OpenClipModel
 
 SIDE, GRID, WIDTH, HEADS, CONTEXT = 32, 4, 16, 2, 16
 TEXTS = ["This is a photo of a cat", "This is a photo of a red square on a blue background"]
@@ -31,6 +31,12 @@ def tiny_model(seed: int = 0, *, name: str = "tiny-quickgelu", normalization: st
     """The same behind our interface."""
     tokenizer = open_clip.SimpleTokenizer(context_length=CONTEXT)
     return OpenClipModel(tiny_network(seed, **options), tokenizer, name=name, normalization=normalization).eval()
+
+
+def normalised(image: Tensor, name: str = "clip") -> Tensor:
+    """What an encoder of that name sees."""
+    mean, std = (torch.tensor(colour)[:, None, None] for colour in NORMALIZATIONS[name])
+    return (image - mean) / std
 
 
 def attention_pooled() -> nn.Module:
