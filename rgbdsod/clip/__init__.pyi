@@ -12,14 +12,12 @@ from .load import load_clip as load_clip
 from .openclip import OpenClipModel as OpenClipModel
 from .openclip import load_open_clip as load_open_clip
 from .small import SmallClip as SmallClip
-from .space import AttackSpace as AttackSpace
 from .space import pixels as pixels
 from .zero_shot import ZeroShot as ZeroShot
 from .zero_shot import class_logits as class_logits
 
 __all__ = [
     "NORMALIZATIONS",
-    "AttackSpace",
     "Checkpoint",
     "ClipModel",
     "Normalization",
