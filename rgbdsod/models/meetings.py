@@ -63,7 +63,9 @@ def stage_shapes(row: ModelRow) -> dict[str, dict[str, Shape]]:
         row: of the table, or with another fusion or encoder; its weights are not read.
     """
     network = hollow_network(row).eval()
-    found = {INPUT: {name: (spec.channels, *row.size) for name, spec in row.inputs.items()}}
+    found: dict[str, dict[str, Shape]] = {
+        INPUT: {name: (spec.channels, *row.size) for name, spec in row.inputs.items()}
+    }
     device = next(network.parameters()).device
     inputs = [torch.zeros(1, spec.channels * spec.repeat, *row.size, device=device) for spec in row.inputs.values()]
     names = tuple(row.inputs)
