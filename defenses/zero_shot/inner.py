@@ -52,7 +52,7 @@ class InnerAttack:
         share = eps / self.eps if self.eps else 1.0
         return replace(self, eps=eps, step_size=None if self.step_size is None else self.step_size * share)
 
-
-def fgsm(eps: float) -> InnerAttack:
-    """One step of the whole radius from the clean image."""
-    return InnerAttack(eps=eps, steps=1, step_size=eps, random_start=False)
+    @classmethod
+    def fgsm(cls, eps: float) -> Self:
+        """One step of the whole radius from the clean image."""
+        return cls(eps=eps, steps=1, step_size=eps, random_start=False)

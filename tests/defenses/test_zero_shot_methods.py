@@ -1,13 +1,17 @@
 """The methods at work: passes, identities, what stays untouched, and the inner attack."""
 
+import subprocess
+import sys
+from contextlib import nullcontext
 from copy import deepcopy
 
 import pytest
 import torch
-from defenses_encoder import Passes, TinyEncoder, images, texts
+from defenses_encoder import NoTokens, Passes, TinyEncoder, images, texts
 from defenses_hardening import EPS, batch, hardening, moved_encoder
 
 from rgbdsod.defenses import METHODS, TUNING_PRESETS, Hardening, InnerAttack, TuningBatch, hardening_method
+from rgbdsod.errors import UsageError
 
 ALL = METHODS.names()
 
@@ -209,6 +213,45 @@ def test_captions_do_without_classes():
     for name in ("ft-clean", "tecoa", "tecoa-lambda", "fare-bimodal"):
         how = Hardening(hardening_method(name, clip_loss="itc"), moved_encoder(), attack=EPS)
         assert torch.isfinite(how.step(given, seed=0, step=0)["total"])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_table_says_what_a_method_needs(name):
+    row, encoder = METHODS[name], moved_encoder()
+
+    def step(**changes):
+        has = {"own": texts(), "labels": batch().labels, "model": encoder, **changes}
+        own = {"texts": has["own"], "negated": has["own"]}
+        how = Hardening(hardening_method(name), has["model"], original=TinyEncoder(), attack=EPS, **own)
+        return how.step(TuningBatch(images(), "abcd", has["labels"]), seed=0, step=0)
+
+    for needed, change in (
+        (row.text, {"own": None}),
+        (row.labels, {"labels": None}),
+        (row.tokens, {"model": NoTokens()}),
+    ):
+        with pytest.raises(UsageError) if needed else nullcontext():
+            step(**change)
+    kept = hardening(name).reference(batch())
+    assert (kept is not None) == (row.reference != "")
+
+
+def test_tables_and_settings_load_no_torch():
+    code = (
+        "import sys, rgbdsod.defenses as d; d.METHODS, d.TUNING_PRESETS, d.InnerAttack; print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_inner_attack_in_one_step_and_at_another_radius():
+    how = hardening("tecoa", attack=InnerAttack.fgsm(0.05))
+    given = TuningBatch(images() * 0.8 + 0.1, "abcd", batch().labels)
+    change = how.attack(given, seed=0) - given.image
+    torch.testing.assert_close(change.abs(), torch.full_like(change, 0.05))
+    assert torch.equal(how.attack(given, seed=1) - given.image, change)
+    wider = InnerAttack(eps=1 / 255, step_size=0.25 / 255).at(4 / 255)
+    assert (wider.eps, wider.step_size) == (4 / 255, 1 / 255)
 
 
 def test_the_table_and_the_presets_are_complete():
