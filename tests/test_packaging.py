@@ -77,6 +77,8 @@ def test_wheel_is_complete_and_small(wheel: Path) -> None:
     assert "rgbdsod/attacks/__init__.pyi" in names
     assert any(name.startswith("rgbdsod/datasets/assets/demo/") for name in names)
     assert {f"rgbdsod/models/assets/{name}.safetensors" for name in ("bbsnet", "jldcf", "d3net")} <= set(names)
+    assert {"rgbdsod/clip/assets/clip.safetensors", "rgbdsod/clip/assets/clip.json"} <= set(names)
+    assert "rgbdsod/datasets/assets/zero_shot/flowers102.toml" in names
     assert "rgbdsod/cli/schemas/attack-1.json" in names
     assert any(name.startswith("rgbdsod/report/templates/") for name in names)
     assert wheel.stat().st_size < 25e6

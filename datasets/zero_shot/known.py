@@ -65,16 +65,14 @@ class ZeroShotSet:
         return self.names_as_released if prompts == "as-released" and self.names_as_released else self.names
 
 
-def checked_prompts(prompts: str) -> Prompts:
-    """The variant of a name.
+def check_prompts(prompts: str) -> None:
+    """Refuse a variant that does not exist.
 
     Raises:
         UsageError: there is no such variant.
     """
-    for known in get_args(Prompts):
-        if prompts == known:
-            return known  # type: ignore[no-any-return]
-    raise UsageError(f'no prompts "{prompts}"; use {" or ".join(get_args(Prompts))}')
+    if prompts not in get_args(Prompts):
+        raise UsageError(f'no prompts "{prompts}"; use {" or ".join(get_args(Prompts))}')
 
 
 def _row(path: Path) -> ZeroShotSet:

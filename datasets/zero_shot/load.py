@@ -22,7 +22,7 @@ from rgbdsod.datasets.zero_shot.image_lists import (
     read_stanfordcars,
     read_sun397,
 )
-from rgbdsod.datasets.zero_shot.known import ZERO_SHOT_SETS, Prompts, ZeroShotSet, checked_prompts
+from rgbdsod.datasets.zero_shot.known import ZERO_SHOT_SETS, Prompts, ZeroShotSet, check_prompts
 from rgbdsod.datasets.zero_shot.labelled import ArraySet, ImageSet
 from rgbdsod.datasets.zero_shot.listing import Listing
 from rgbdsod.datasets.zero_shot.prompts import GENERIC
@@ -81,7 +81,7 @@ def load_image_set(
         >>> load_image_set("glyphs:textures").class_names
         ['plain', 'striped', 'dotted', 'checkered']
     """
-    checked_prompts(prompts)
+    check_prompts(prompts)
     name = str(data)
     if name.startswith(_GLYPHS):
         found: ImageSet = glyph_set(name.removeprefix(_GLYPHS))
