@@ -25,7 +25,8 @@ PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.
 Aim = Callable[[Any], Tensor]
 """A function of the problem's outputs, (B,), to be raised."""
 
-_FLOAT16_SCALE = 2.0**10  # lifts float16 gradients of confident samples above the smallest number
+FLOAT16_SCALE = 2.0**10
+"""Factor of the loss in float16, which lifts the gradients of confident samples above the smallest number."""
 
 
 class Engine:
@@ -185,7 +186,7 @@ class Engine:
         """
         demand(self._attack, self._knowledge, "white")
         self._tally.backward += self._asked()
-        scale = _FLOAT16_SCALE if self._half is torch.float16 else 1.0
+        scale = FLOAT16_SCALE if self._half is torch.float16 else 1.0
         if not loss.requires_grad:
             raise no_gradient(self.problem, points, next(iter(points)))
         found = torch.autograd.grad(

@@ -7,6 +7,9 @@ from torch.nn.functional import cross_entropy
 
 from rgbdsod.errors import UsageError
 
+KAPPA = 50.0
+"""How far behind the best other logit the label's is driven, in `cw_margin`."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scores:
@@ -46,6 +49,15 @@ def margin(scores: Scores) -> Tensor:
     """
     gap = scores.best_other() - scores.of(scores.labels)
     return -gap if scores.targeted else gap
+
+
+def cw_margin(scores: Scores) -> Tensor:
+    """The margin, as long as the label's logit is less than 50 behind the best other: `-relu(-margin + 50)`.
+
+    Source: the "CW" attack of the zero-shot evaluations of TeCoA (arXiv 2212.07016) and TGA-ZSR (arXiv 2410.21802), with
+    their kappa of 50 on scaled logits; the objective is Carlini and Wagner's f6, arXiv 1608.04644.
+    """
+    return -(KAPPA - margin(scores)).relu()
 
 
 def dlr(scores: Scores) -> Tensor:

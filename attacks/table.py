@@ -122,6 +122,7 @@ CLASS_OBJECTIVES = Table(
     [
         ObjectiveRow("ce", f"{_SCORES}:ce", "cross-entropy"),
         ObjectiveRow("margin", f"{_SCORES}:margin", "the best other logit minus the true one", "1608.04644"),
+        ObjectiveRow("cw-margin", f"{_SCORES}:cw_margin", "the margin, up to 50", "1608.04644"),
         ObjectiveRow("dlr", f"{_SCORES}:dlr", "difference of logits ratio: blind to scale and shift", "2003.01690"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import torch
 
 from rgbdsod.attacks.problem import frozen
-from rgbdsod.datasets import Dataset
 from rgbdsod.errors import DataError, UsageError
 from rgbdsod.run.environment import describe_device, versions
 from rgbdsod.run.folder import SCHEMA, RunFolder, to_json
@@ -41,6 +40,19 @@ class Target:
     arguments: str | None = None
 
 
+class Images(Protocol):
+    """What a command computes on."""
+
+    @property
+    def ids(self) -> list[str]:
+        """One name for each image, all different."""
+        ...
+
+    def sizes(self) -> Sequence[Hashable]:
+        """What images of one batch have in common, such as their (H, W)."""
+        ...
+
+
 class Task(Protocol):
     """What one command computes."""
 
@@ -55,7 +67,7 @@ class Task(Protocol):
         ...
 
     @property
-    def data(self) -> Dataset:
+    def data(self) -> Images:
         """The images."""
         ...
 
@@ -77,7 +89,7 @@ class Task(Protocol):
         ...
 
     def compute(self, part: list[int], store: Store, advance: Callable[[float], None]) -> Piece:
-        """Compute images of one size; `advance` takes how many of them are done."""
+        """Compute images of one batch; `advance` takes how many of them are done."""
         ...
 
     def metrics(self, merged: Piece) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class RunFolder(DiskStore):
         """Make the folder of these settings, or continue in the one that is there.
 
         Args:
-            command: "attack", "evaluate", "train".
+            command: "attack", "evaluate", "train", "clip evaluate".
             settings: all that the numbers depend on, in TOML's types; not in it: output-only flags, batch, device.
             title: readable beginning of the folder's name.
             out: the folder itself, instead of `runs/<command>/<title>-<hash>`.
@@ -153,7 +153,7 @@ def folder_path(
         return Path(out)
     identity = {"command": command, "settings": dict(settings), **_identity(record)}
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:6]
-    return Path("runs") / command / (name or f"{re.sub(r'[^A-Za-z0-9._-]+', '-', title).strip('-.')}-{digest}")
+    return Path("runs") / command.replace(" ", "-") / (name or f"{re.sub(r'[^A-Za-z0-9._-]+', '-', title).strip('-.')}-{digest}")
 
 
 def refuse_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:

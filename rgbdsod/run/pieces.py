@@ -3,7 +3,7 @@
 import io
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,9 +33,9 @@ class Piece:
     counts: dict[str, Counts] = field(default_factory=dict)
 
 
-def cut(sizes: Sequence[tuple[int, int]], batch: int) -> list[list[int]]:
+def cut(sizes: Sequence[Hashable], batch: int) -> list[list[int]]:
     """Indices in parts of at most `batch` images of one size, in the order of their first image."""
-    groups: dict[tuple[int, int], list[int]] = {}
+    groups: dict[Hashable, list[int]] = {}
     for index, size in enumerate(sizes):
         groups.setdefault(size, []).append(index)
     parts = [group[i : i + batch] for group in groups.values() for i in range(0, len(group), batch)]
@@ -45,7 +45,7 @@ def cut(sizes: Sequence[tuple[int, int]], batch: int) -> list[list[int]]:
 def compute_pieces(
     store: Store,
     ids: Sequence[str],
-    sizes: Sequence[tuple[int, int]],
+    sizes: Sequence[Hashable],
     batch: int,
     compute: Callable[[list[int]], Piece],
     *,
@@ -56,7 +56,7 @@ def compute_pieces(
 
     Args:
         store: finished pieces lie under samples/.
-        ids: all images; sizes: their (H, W).
+        ids: all images; sizes: what must be equal within a batch, such as their (H, W).
         batch: largest number of images at once.
         compute: from indices of images of one size to their piece.
         note: is told when the batch shrinks.
