@@ -1,12 +1,14 @@
 """Training checkpoints: tensors and plain numbers only, written whole or not at all."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from rgbdsod.errors import WeightsError
+from rgbdsod.errors import UsageError, WeightsError
 
 
 @dataclass
@@ -48,3 +50,19 @@ def read_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
         return Progress(**state.pop("progress")), state
     except Exception as error:  # torch raises many kinds for a damaged file
         raise WeightsError(f"cannot continue from {path}: {error}; use --restart to begin anew") from error
+
+
+def refuse_other_settings(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """A training continues with its own settings, or not at all.
+
+    Args:
+        folder: of the training.
+        before: settings of its checkpoint; now: those that are asked for. What only `before` has is not looked at.
+
+    Raises:
+        UsageError: they differ; names each difference.
+    """
+    before, now = json.loads(json.dumps(before)), json.loads(json.dumps(now))
+    changed = [f"{key}={before.get(key)}, now {now[key]}" for key in now if before.get(key) != now[key]]
+    if changed:
+        raise UsageError(f"{folder} holds a training with {'; '.join(changed)}; use --restart, or another --out")

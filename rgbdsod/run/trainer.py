@@ -17,7 +17,7 @@ from rgbdsod.errors import RgbdsodError, UsageError
 from rgbdsod.models import SaliencyModel, training_loss
 from rgbdsod.run.alignment import Alignment
 from rgbdsod.run.alignment_settings import AlignmentSettings
-from rgbdsod.run.checkpoint import Progress, read_checkpoint, save_checkpoint
+from rgbdsod.run.checkpoint import Progress, read_checkpoint, refuse_other_settings, save_checkpoint
 from rgbdsod.run.modality_dropout import dropped
 from rgbdsod.run.recipes import Recipe, build_optimizer, rate_factor
 from rgbdsod.run.stream import batches
@@ -95,7 +95,7 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         if resume and last.is_file():
             self.progress, state = read_checkpoint(last)
-            self._refuse_changes(self.progress.settings)
+            refuse_other_settings(self.folder, self.progress.settings, self.settings)
             self.model.network.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.schedule.load_state_dict(state["schedule"])
@@ -106,16 +106,6 @@ class Trainer:
         log.write_text("".join(json.dumps(event) + "\n" for event in self.history))
         if tensorboard:
             self.board = _board(self.folder)
-
-    def _refuse_changes(self, before: dict[str, Any]) -> None:
-        """A training continues with its own settings, or not at all."""
-        now = json.loads(json.dumps(self.settings))
-        before = json.loads(json.dumps(before))
-        changed = [f"{key}={before.get(key)}, now {now[key]}" for key in now if before.get(key) != now[key]]
-        if changed:
-            raise UsageError(
-                f"{self.folder} holds a training with {'; '.join(changed)}; use --restart, or another --out"
-            )
 
     def loop(
         self,

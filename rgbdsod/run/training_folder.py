@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rgbdsod.datasets import Dataset
 from rgbdsod.run.environment import versions
@@ -24,6 +24,8 @@ class TrainingFolder:
         name: the folder's name in `runs/train`.
     """
 
+    command: ClassVar[str] = "train"
+
     def __init__(
         self, settings: Mapping[str, Any], model: str, data: Dataset, out: str | Path | None, name: str | None
     ) -> None:
@@ -34,7 +36,7 @@ class TrainingFolder:
     @property
     def path(self) -> Path:
         """The folder."""
-        return folder_path("train", self.settings, self.record, title=self.title, out=self.out, name=self.name)
+        return folder_path(self.command, self.settings, self.record, title=self.title, out=self.out, name=self.name)
 
     @contextmanager
     def opened(self, *, restart: bool, arguments: str | None) -> Iterator[RunFolder]:
@@ -46,7 +48,7 @@ class TrainingFolder:
         """
         fresh = not self.path.exists()
         folder = RunFolder.open(
-            "train", self.settings, title=self.title, out=self.out, name=self.name,
+            self.command, self.settings, title=self.title, out=self.out, name=self.name,
             restart=restart, arguments=arguments, record=self.record | {"versions": versions()},
         )  # fmt: skip
         begin = time.monotonic()
