@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -24,8 +25,14 @@ def class_logits(features: Tensor, texts: Tensor, scale: float) -> Tensor:
 
     Returns:
         (B,C), at least float32.
+
+    Source:
+        Radford et al., CLIP, arXiv 2103.00020, section 3.1.
     """
-    return scale * F.normalize(features, dim=1) @ F.normalize(texts, dim=1).T
+    images, classes = F.normalize(features, dim=1), F.normalize(texts, dim=1).to(features.dtype)
+    # A product of its own for each image: one product for the batch rounds differently in batches of other sizes.
+    products = torch.bmm(images[:, None], classes.T.expand(len(images), -1, -1))
+    return scale * products[:, 0]
 
 
 def class_losses(features: Tensor, texts: Tensor, labels: Tensor, scale: float) -> Tensor:

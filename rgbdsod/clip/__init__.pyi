@@ -14,7 +14,6 @@ from .openclip import load_open_clip as load_open_clip
 from .small import SmallClip as SmallClip
 from .space import pixels as pixels
 from .zero_shot import ZeroShot as ZeroShot
-from .zero_shot import class_logits as class_logits
 
 __all__ = [
     "NORMALIZATIONS",
@@ -27,7 +26,6 @@ __all__ = [
     "TextBank",
     "TextCache",
     "ZeroShot",
-    "class_logits",
     "load_checkpoint",
     "load_clip",
     "load_open_clip",

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rgbdsod.clip.bank import TextBank
 from rgbdsod.clip.encoder import ClipModel
+from rgbdsod.defenses.zero_shot.contrast import class_logits
 from rgbdsod.errors import UsageError
 
 
@@ -63,24 +63,3 @@ class ZeroShot(nn.Module):
     def predict(self, image: Tensor) -> Tensor:
         """The most similar class of each image, int64 (B,)."""
         return self.forward(image).argmax(1)
-
-
-def class_logits(embedding: Tensor, features: Tensor, scale: float) -> Tensor:
-    """Scaled cosine similarities.
-
-    Args:
-        embedding: of images (B,D), not normalised.
-        features: of texts (C,D), of length 1.
-        scale: their factor.
-
-    Returns:
-        (B,C), float32, or float64 of float64 embeddings.
-
-    Source:
-        Radford et al., CLIP, arXiv 2103.00020, section 3.1.
-    """
-    with torch.autocast(embedding.device.type, enabled=False):
-        unit = F.normalize(embedding if embedding.dtype == torch.float64 else embedding.float(), dim=1)
-        # A product of its own for each image: one product for the batch rounds differently in batches of other sizes.
-        products = torch.bmm(unit[:, None], features.to(unit.dtype).T.expand(len(unit), -1, -1))
-    return scale * products[:, 0]
