@@ -28,7 +28,8 @@ def command(
     lines = {found.kind: found.name, "summary": found.summary, **found.facts}
     for key, value in found.parameters.items():
         allowed = f" ({found.ranges[key]})" if found.ranges.get(key) else ""
-        lines[f"--{key.replace('_', '-')}"] = f"default {_show(value)}{allowed}"
+        flag = f"--set {key}=" if found.kind == "method" else f"--{key.replace('_', '-')}"
+        lines[flag] = f"default {_show(value)}{allowed}"
     width = max(len(key) for key in lines)
     for key, value in lines.items():
         screen.result(f"{key.ljust(width)}  {value}")

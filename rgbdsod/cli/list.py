@@ -14,13 +14,14 @@ from rgbdsod.run.plugins import load_plugins
 
 def command(
     kind: Annotated[
-        str | None, Argument(help="models, attacks, objectives, datasets, metrics, stages, or a wildcard.")
+        str | None,
+        Argument(help="models, attacks, objectives, datasets, metrics, methods, presets, stages, or a wildcard."),
     ] = None,
     pattern: Annotated[str | None, Argument(help="A wildcard: 'jldcf*'.")] = None,
     plugin: options.Plugin = None,
     json: options.Json = False,
 ) -> None:
-    """List models, attacks, objectives, data sets and metrics."""
+    """List models, attacks, objectives, data sets, metrics, and methods and presets of `clip train`."""
     screen = Screen(as_json=json)
     load_plugins(plugin or ())
     found = _find(kind, pattern)

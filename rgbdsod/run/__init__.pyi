@@ -4,6 +4,8 @@ from .ablation.result import AblationResult as AblationResult
 from .alignment_settings import AlignmentSettings as AlignmentSettings
 from .attack_settings import AttackPlan as AttackPlan
 from .attack_settings import AttackSettings as AttackSettings
+from .clip.train import HardenResult as HardenResult
+from .clip.train import harden as harden
 from .detector import DetectorRow as DetectorRow
 from .detector import evaluate_detector as evaluate_detector
 from .execute import Target as Target
@@ -25,6 +27,7 @@ __all__ = [
     "DetectorRow",
     "EvalResult",
     "Grid",
+    "HardenResult",
     "Mismatched",
     "PairFilter",
     "Schooling",
@@ -32,6 +35,7 @@ __all__ = [
     "Target",
     "ablate_stages",
     "evaluate_detector",
+    "harden",
     "score_pairs",
     "stages_of",
 ]

@@ -1,7 +1,7 @@
 """What there is, by name: models, attacks, data sets, measures. Lists import no torch."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from inspect import Parameter
 from typing import Any
@@ -9,6 +9,8 @@ from typing import Any
 from rgbdsod.attacks.rows import AttackRow
 from rgbdsod.attacks.table import ATTACKS, MAP_OBJECTIVES, ObjectiveRow
 from rgbdsod.datasets.known import DATASETS, KnownSet
+from rgbdsod.defenses.zero_shot.presets import TUNING_PRESETS, TuningPreset
+from rgbdsod.defenses.zero_shot.table import METHODS, MethodRow
 from rgbdsod.errors import UsageError
 from rgbdsod.metrics.table import METRICS, Metric
 from rgbdsod.models.fusions import known_fusions
@@ -21,6 +23,8 @@ TABLES: Mapping[str, Table[Any]] = {
     "objectives": MAP_OBJECTIVES,
     "datasets": DATASETS,
     "metrics": METRICS,
+    "methods": METHODS,
+    "presets": TUNING_PRESETS,
 }
 
 
@@ -40,7 +44,7 @@ class Info:
     """One thing that has a name.
 
     Args:
-        kind: "model", "attack", "objective", "dataset" or "metric".
+        kind: "model", "attack", "objective", "dataset", "metric", "method" or "preset".
         name: what a user types.
         summary: one line.
         facts: what is known about it, by name.
@@ -86,7 +90,7 @@ def info(name: str, *, fusion: str | None = None, encoder: str | None = None) ->
     """Everything known about a name.
 
     Args:
-        name: of a model, an attack, an objective, a data set or a measure.
+        name: of a model, an attack, an objective, a data set, a measure, or a method or preset of `clip train`.
         fusion: of a model, if not the published one.
         encoder: of a model, if not its own.
 
@@ -111,6 +115,7 @@ def info(name: str, *, fusion: str | None = None, encoder: str | None = None) ->
 def _info(row: Any, *, parameters: bool) -> Info:
     kinds: dict[type, Callable[[Any, bool], Info]] = {
         ModelRow: _model, AttackRow: _attack, ObjectiveRow: _objective, KnownSet: _dataset, Metric: _metric,
+        MethodRow: _method, TuningPreset: _preset,
     }  # fmt: skip
     return kinds[type(row)](row, parameters)
 
@@ -223,6 +228,46 @@ def _metric(row: Metric, parameters: bool) -> Info:
         "source": row.source,
     }
     return Info("metric", row.name, row.definition, _known(facts))
+
+
+def _method(row: MethodRow, parameters: bool) -> Info:
+    """A way to harden a dual encoder."""
+    own = {field.name: field.default for field in fields(row.load())} if parameters else {}
+    facts = {
+        "paper": row.paper or "none",
+        "arXiv": row.arxiv and f"https://arxiv.org/abs/{row.arxiv}",
+        "passes": f"{row.passes} (forward, to the weights, to the images; T steps of the inner attack)",
+        "needs": ", ".join(name for name in ("tokens", "text", "labels") if getattr(row, name)),
+        "kept of the original": row.reference,
+        "presets": ", ".join(preset.name for preset in TUNING_PRESETS if preset.method == row.name),
+    }
+    return Info("method", row.name, row.summary, _known(facts), own)
+
+
+def _preset(row: TuningPreset, parameters: bool) -> Info:
+    """Complete settings of a hardening."""
+    attack = row.attack
+    betas = f", betas {row.betas[0]:g} and {row.betas[1]:g}" if row.optimizer == "adamw" else ""
+    facts = {
+        "method": row.method,
+        "method's settings": ", ".join(f"{name} {value}" for name, value in row.settings.items()),
+        "attack": f"{attack.norm} {_levels(attack.eps)}, {attack.steps} steps of {_levels(attack.step_size)}",
+        "data": row.dataset,
+        "model": row.model,
+        "optimizer": f"{row.optimizer} at {row.lr:g}, weight decay {row.weight_decay:g}{betas}",
+        "batch": row.batch,
+        "length": f"{row.steps} updates" if row.epochs is None else f"{row.epochs} epochs",
+        "schedule": f"{row.schedule}, {row.warmup} updates of warm-up{', late' if row.late_schedule else ''}",
+        "normalization": row.normalization,
+        "prompts": f"{row.prompts}: {row.template}",
+        "attack space": row.attack_space,
+    }
+    return Info("preset", row.name, f"{row.method}: {row.summary}", _known(facts))
+
+
+def _levels(size: float | None) -> str:
+    """A radius or a step in grey levels."""
+    return "the norm's own size" if size is None else f"{size * 255:.3g}/255"
 
 
 def _known(facts: dict[str, Any]) -> dict[str, Any]:

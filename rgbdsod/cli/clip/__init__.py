@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 
 from rgbdsod.cli.clip.attack import attack
 from rgbdsod.cli.clip.evaluate import evaluate
+from rgbdsod.cli.clip.train import train
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
+    "train": train,
     "evaluate": evaluate,
     "attack": attack,
 }

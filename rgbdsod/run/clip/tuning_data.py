@@ -68,6 +68,8 @@ def open_tuning_set(
         raise UsageError(f"--limit {limit} leaves no image; pass 1 or more")
     name = str(data)
     if name.partition(":")[0] == _GLYPHS:
+        if split not in (None, "train"):
+            raise UsageError(f"{name} has no split {split}: its images are generated to learn from; leave --split out")
         return _glyphs(name, limit, template)
     found = load_image_set(data, root, split=split or _training_split(name), prompts=prompts, template=template)
     return found if limit is None else found.sample(limit)
