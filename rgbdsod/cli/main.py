@@ -36,6 +36,7 @@ COMMANDS = {
     "generator": "Train a generator of perturbations, or of images, for attacks that draw instead of searching.",
     "transfer": "Attack each of several models, and measure all of them on the results.",
     "clip": "Attack and harden zero-shot classification by dual encoders of images and texts.",
+    "bench": "Run suites of attacks on saliency networks and zero-shot classifiers, in one table.",
     "hha": "Turn depth maps into HHA images: disparity, height above ground, angle with gravity.",
     "report": "Make a self-contained page, or tables, from run folders.",
     "list": "List models, attacks, objectives, data sets and metrics.",

@@ -4,6 +4,8 @@ from .ablation.result import AblationResult as AblationResult
 from .alignment_settings import AlignmentSettings as AlignmentSettings
 from .attack_settings import AttackPlan as AttackPlan
 from .attack_settings import AttackSettings as AttackSettings
+from .benchmark.bench import bench as bench
+from .benchmark.result import BenchResult as BenchResult
 from .clip.train import HardenResult as HardenResult
 from .clip.train import harden as harden
 from .detector import DetectorRow as DetectorRow
@@ -24,6 +26,7 @@ __all__ = [
     "AttackPlan",
     "AttackResult",
     "AttackSettings",
+    "BenchResult",
     "DetectorRow",
     "EvalResult",
     "Grid",
@@ -34,6 +37,7 @@ __all__ = [
     "StagesResult",
     "Target",
     "ablate_stages",
+    "bench",
     "evaluate_detector",
     "harden",
     "score_pairs",

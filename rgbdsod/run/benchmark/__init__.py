@@ -1,0 +1,1 @@
+"""Suites of attacks on networks of different kinds, in one table."""
