@@ -4,6 +4,7 @@ Trains the three architectures in all designs, attacks them, and writes figures 
 documentation. Some eight hours on two cores from nothing; what lies in `runs/ablate` is not computed again.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,8 @@ def grids() -> dict[str, tuple[Grid, str]]:
     )
     found = {f"{model}-scenes": (grid, SCENES) for model, grid in designs.items()}
     found["bbsnet-training"] = (trainings, SCENES)
-    return found | {f"{model}-real": (grid, POTHOLES) for model, grid in designs.items()}
+    real = {"attacks": ("pgd",), "transfer": False}
+    return found | {f"{model}-real": (replace(grid, **real), POTHOLES) for model, grid in designs.items()}
 
 
 def main(
