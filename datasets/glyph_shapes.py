@@ -25,11 +25,13 @@ def _square(x: Field, y: Field) -> Field:
 
 
 def _triangle(x: Field, y: Field) -> Field:
-    return np.maximum(y - 0.55, np.sqrt(0.75) * np.abs(x) - 0.5 * y - 0.5)
+    distance: Field = np.maximum(y - 0.55, np.sqrt(0.75) * np.abs(x) - 0.5 * y - 0.5)
+    return distance
 
 
 def _ring(x: Field, y: Field) -> Field:
-    return np.abs(np.hypot(x, y) - 0.7) - 0.25
+    distance: Field = np.abs(np.hypot(x, y) - 0.7) - 0.25
+    return distance
 
 
 def _cross(x: Field, y: Field) -> Field:
@@ -41,7 +43,8 @@ def _bar(x: Field, y: Field) -> Field:
 
 
 def _diamond(x: Field, y: Field) -> Field:
-    return (np.abs(x) / 0.65 + np.abs(y) - 1) / np.hypot(1 / 0.65, 1)
+    distance: Field = (np.abs(x) / 0.65 + np.abs(y) - 1) / np.hypot(1 / 0.65, 1)
+    return distance
 
 
 def _crescent(x: Field, y: Field) -> Field:
@@ -61,7 +64,8 @@ def _star(x: Field, y: Field) -> Field:
 
 
 def _frame(x: Field, y: Field) -> Field:
-    return np.abs(np.maximum(np.abs(x), np.abs(y)) - 0.62) - 0.2
+    distance: Field = np.abs(np.maximum(np.abs(x), np.abs(y)) - 0.62) - 0.2
+    return distance
 
 
 OUTLINES: Mapping[str, Distance] = {
@@ -86,11 +90,13 @@ def _stripes(x: Field, y: Field) -> Field:
 
 
 def _dots(x: Field, y: Field) -> Field:
-    return np.sin(2 * np.pi * x / _PERIOD) + np.sin(2 * np.pi * y / _PERIOD) - 0.6
+    ink: Field = np.sin(2 * np.pi * x / _PERIOD) + np.sin(2 * np.pi * y / _PERIOD) - 0.6
+    return ink
 
 
 def _checks(x: Field, y: Field) -> Field:
-    return 2 * np.sin(np.pi * x / _PERIOD) * np.sin(np.pi * y / _PERIOD)
+    ink: Field = 2 * np.sin(np.pi * x / _PERIOD) * np.sin(np.pi * y / _PERIOD)
+    return ink
 
 
 INKS: Mapping[str, Distance] = {"striped": _stripes, "dotted": _dots, "checkered": _checks}

@@ -11,9 +11,6 @@ from rgbdsod.datasets.glyph_words import LOOKS, TEMPLATES, GlyphTask, Look
 from rgbdsod.datasets.sample import Picture
 from rgbdsod.errors import UsageError
 
-VERSION = 1
-"""Goes into fingerprints; to be raised whenever a glyph of the same seed and index changes."""
-
 SIDE = 32
 CONTRAST = 0.75
 NOISE = 0.04

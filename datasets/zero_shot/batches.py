@@ -32,12 +32,12 @@ def read_batch(path: Path, key: str) -> tuple[NDArray[np.uint8], list[int]]:
     pixels, labels, follows = b"", [], False
     try:
         for opcode, argument, _ in pickletools.genops(path.read_bytes()):
-            if opcode.name in _TEXT or opcode.name in _BYTES:
+            if isinstance(argument, str | bytes | bytearray) and opcode.name in _TEXT + _BYTES:
                 content = argument.encode("latin-1", "replace") if isinstance(argument, str) else bytes(argument)
                 follows = follows if len(content) > 64 else content == key.encode()
                 pixels = max(pixels, content, key=len)
-            elif follows and opcode.name in _NUMBERS:
-                labels.append(int(argument))
+            elif follows and isinstance(argument, int) and opcode.name in _NUMBERS:
+                labels.append(argument)
             elif follows and opcode.name in ("APPENDS", "BUILD"):
                 follows = False
     except ValueError as error:

@@ -2,13 +2,11 @@
 
 import numpy as np
 
+from rgbdsod.datasets.demo import TEST_SEED
 from rgbdsod.datasets.glyph_words import TASKS, GlyphTask
-from rgbdsod.datasets.glyphs import VERSION, glyph
+from rgbdsod.datasets.glyphs import glyph
 from rgbdsod.datasets.zero_shot.labelled import ArraySet
 from rgbdsod.errors import UsageError
-
-GLYPH_TEST_SEED = 2**20
-"""Glyphs of this seed and above are for tests; nothing in this repository is trained on them."""
 
 
 def glyph_task(name: str) -> GlyphTask:
@@ -23,14 +21,15 @@ def glyph_task(name: str) -> GlyphTask:
     raise UsageError(f'no glyph task "{name}"; they are {", ".join(task.name for task in TASKS)}')
 
 
-def glyph_set(name: str, count: int = 512, *, seed: int = GLYPH_TEST_SEED) -> ArraySet:
+def glyph_set(name: str, count: int = 512, *, seed: int = TEST_SEED) -> ArraySet:
     """Images of one task, as many of each class as of the others (or one more).
 
     Args:
         name: "tuning", the only one that tuning may use; or a zero-shot task: "pairs", "new-shapes", "shapes",
             "textures" or "backgrounds".
         count: how many images, 1 or more.
-        seed: of the images; another seed gives other images. The default one is for tests.
+        seed: of the images; another seed gives other images. From `TEST_SEED` on they are for tests, and nothing
+            in this repository is trained on them.
 
     Raises:
         UsageError: unknown task, or count below 1.
@@ -52,7 +51,7 @@ def glyph_set(name: str, count: int = 512, *, seed: int = GLYPH_TEST_SEED) -> Ar
         np.stack([item.image for item in drawn]),
         labels,
         task.classes,
-        split=f"version {VERSION}, seed {seed}",
+        split="test" if seed >= TEST_SEED else "train",
         ids=[item.id for item in drawn],
         template=task.template,
         refine=False,

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from rgbdsod.errors import UsageError
 from rgbdsod.registry import Table
@@ -76,10 +76,10 @@ def check_prompts(prompts: str) -> None:
 
 
 def _row(path: Path) -> ZeroShotSet:
-    facts = tomllib.loads(path.read_text(encoding="utf-8"))
-    return ZeroShotSet(
-        path.stem, **{key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
-    )
+    facts: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    for key in ("bases", "names", "names_as_released", "folders"):
+        facts[key] = tuple(facts.get(key, ()))
+    return ZeroShotSet(path.stem, **facts)
 
 
 ZERO_SHOT_SETS: Table[ZeroShotSet] = Table("zero-shot set", [_row(path) for path in sorted(_FILES.glob("*.toml"))])

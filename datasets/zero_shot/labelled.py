@@ -236,7 +236,8 @@ class ArraySet(ImageSet):
 
     def read(self, position: int) -> Picture:
         """The pixels of an image."""
-        return self.images[position]
+        image: Picture = self.images[position]
+        return image
 
     def size(self, position: int) -> tuple[int, int]:
         """(H, W) of all images."""

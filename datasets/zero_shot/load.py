@@ -84,6 +84,8 @@ def load_image_set(
     check_prompts(prompts)
     name = str(data)
     if name.startswith(_GLYPHS):
+        if split not in (None, "test"):
+            raise UsageError(f'{name} has no split "{split}", only test; glyph_set(TASK, seed=...) draws other images')
         found: ImageSet = glyph_set(name.removeprefix(_GLYPHS))
     elif name in ZERO_SHOT_SETS and (root is not None or not Path(name).exists()):
         found = _known(ZERO_SHOT_SETS[name], root, split, prompts)

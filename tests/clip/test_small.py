@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rgbdsod.clip import SmallClip, load_clip
+from rgbdsod.clip import SmallClip, load_clip, save_checkpoint
 from rgbdsod.clip import load as loading
 from rgbdsod.clip.small import SmallNetwork
 from rgbdsod.errors import UsageError, WeightsError
@@ -104,3 +104,12 @@ def test_built_in_weights_that_are_gone_or_changed(tmp_path, monkeypatch):
     (tmp_path / "clip.safetensors").write_bytes(content)
     with pytest.raises(WeightsError, match="not the original"):
         load_clip(device="cpu")
+
+
+def test_tuned_weights_come_back(tmp_path):
+    model = load_clip(device="cpu")
+    with torch.no_grad():
+        model.visual.class_token += 1
+    save_checkpoint(model, tmp_path / "tuned.safetensors", method="tecoa", settings={})
+    again = load_clip("clip.demo", tmp_path / "tuned.safetensors", device="cpu")
+    assert again.fingerprint == model.fingerprint != load_clip(device="cpu").fingerprint

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from rgbdsod.attacks import Budget, ClassProblem, apgd, pgd
 from rgbdsod.clip import ClipModel, TextBank, ZeroShot, load_clip, pixels
-from rgbdsod.defenses import class_logits
 from rgbdsod.clip.encoder import NORMALIZATIONS
 from rgbdsod.datasets import glyph_set
 from rgbdsod.datasets.zero_shot.labelled import ArraySet
+from rgbdsod.defenses import class_logits
 from rgbdsod.errors import UsageError
 
 EIGHT = {"image": Budget(eps=8 / 255)}

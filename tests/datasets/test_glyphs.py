@@ -67,6 +67,7 @@ def test_task_sets_hold_what_their_labels_say(task):
         75 // len(task.classes) + (label < 75 % len(task.classes)) for label in range(len(task.classes))
     ]
     assert data.common_size == (32, 32) and len(set(data.ids)) == 75
+    assert (data.split, glyph_set(task.name, 1, seed=0).split) == ("test", "train")
     assert np.array_equal(glyph_set(task.name, 30).images, data.images[:30]), "a longer set begins with the shorter"
     assert not np.array_equal(glyph_set(task.name, 75, seed=1).images, data.images)
 

@@ -149,5 +149,7 @@ def test_unknown_names():
         load_image_set("nowhere")
     with pytest.raises(UsageError, match='no glyph task "x"; they are tuning, pairs'):
         load_image_set("glyphs:x")
+    with pytest.raises(UsageError, match='has no split "val", only test'):
+        load_image_set("glyphs:pairs", split="val")
     with pytest.raises(UsageError, match='no prompts "old"; use fixed or as-released'):
         load_image_set("glyphs:pairs", prompts="old")
