@@ -54,8 +54,8 @@ def margin(scores: Scores) -> Tensor:
 def cw_margin(scores: Scores) -> Tensor:
     """The margin, as long as the label's logit is less than 50 behind the best other: `-relu(-margin + 50)`.
 
-    Source: the "CW" attack of the zero-shot evaluations of TeCoA (arXiv 2212.07016) and TGA-ZSR (arXiv 2410.21802), with
-    their kappa of 50 on scaled logits; the objective is Carlini and Wagner's f6, arXiv 1608.04644.
+    Source: the "CW" attack of the zero-shot evaluations of TeCoA (arXiv 2212.07016) and TGA-ZSR (arXiv 2410.21802),
+    with their kappa of 50 on scaled logits; the objective is Carlini and Wagner's f6, arXiv 1608.04644.
     """
     return -(KAPPA - margin(scores)).relu()
 

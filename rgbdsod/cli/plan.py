@@ -7,27 +7,39 @@ from rgbdsod.cli.screen import Screen
 if TYPE_CHECKING:
     from rgbdsod.run.attack_task import AttackTask
     from rgbdsod.run.evaluate import EvaluationTask
-    from rgbdsod.run.execute import Target
+    from rgbdsod.run.execute import Target, Task
 
 _BYTES = {"rgb": 3.0, "depth": 2.0, "mask": 0.05, "map": 0.5}  # of a PNG, per pixel; noise does not compress
 
 
 def show_plan(screen: Screen, task: "AttackTask | EvaluationTask", target: "Target") -> None:
-    """Print what a run would do; nothing is written."""
+    """Print what a run on saliency images would do; nothing is written."""
+    turns = len(task.plan.radii) if task.command == "attack" else 1  # type: ignore[union-attr]
+    show_work(screen, task, target, rows=len(task.data) * turns, size=_size(task))
+
+
+def show_work(screen: Screen, task: "Task", target: "Target", *, rows: int, size: int) -> None:
+    """Print what a run would do; nothing is written.
+
+    Args:
+        screen: where to print.
+        task: what would be done.
+        target: where it would be written.
+        rows: of its table.
+        size: bytes of its pictures.
+    """
     from rgbdsod.run.folder import folder_path
 
-    settings = task.settings()
+    settings, images = task.settings(), len(task.data.ids)
     path = folder_path(task.command, settings, task.record(), title=task.title, out=target.out, name=target.name)
-    turns = len(task.plan.radii) if task.command == "attack" else 1  # type: ignore[union-attr]
-    size = _size(task)
     if screen.as_json:
         screen.document(
             {
                 "schema": "rgbdsod.plan/1",
                 "command": task.command,
                 "settings": settings,
-                "images": len(task.data),
-                "rows": len(task.data) * turns,
+                "images": images,
+                "rows": rows,
                 "bytes": size,
                 "run": str(path),
             }
@@ -36,7 +48,7 @@ def show_plan(screen: Screen, task: "AttackTask | EvaluationTask", target: "Targ
     import tomli_w
 
     screen.result(tomli_w.dumps(settings).rstrip())
-    screen.result(f"work    {len(task.data)} images, {len(task.data) * turns} rows")
+    screen.result(f"work    {images} images, {rows} rows")
     screen.result(f"disk    about {max(size / 1e6, 0.1):.1f} MB in {path}")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from rgbdsod import __version__
 from rgbdsod.report import describe
 from rgbdsod.report.ablation.page import ablation_section
+from rgbdsod.report.clip.page import is_zero_shot, zero_shot_section
 from rgbdsod.report.compare import comparison_figures, comparison_tables, labels
 from rgbdsod.report.gallery import Shown, build_gallery
 from rgbdsod.report.graphs import figure_groups, training_groups
@@ -27,7 +28,7 @@ def build_page(runs: Sequence[Run], page: Path, shown: Shown, *, compare: bool) 
     sections = tuple(_section(run, f"run-{place}", page, shown) for place, run in enumerate(runs, start=1))
     if len(runs) == 1:
         return Page(sections[0].title, "", sections, __version__)
-    measured = [run for run in runs if run.metrics]
+    measured = [run for run in runs if run.metrics and not is_zero_shot(run)]
     return Page(
         title=" against ".join(labels(runs)) if compare and len(runs) == 2 else f"{len(runs)} runs compared",
         kicker="rgbdsod report",
@@ -42,6 +43,8 @@ def build_page(runs: Sequence[Run], page: Path, shown: Shown, *, compare: bool) 
 def _section(run: Run, anchor: str, page: Path, shown: Shown) -> Section:
     if run.ablation is not None:
         return ablation_section(run, anchor, run.ablation)
+    if is_zero_shot(run):
+        return zero_shot_section(run, anchor, page, shown)
     if not run.metrics:
         return _training_section(run, anchor)
     gallery, missing = build_gallery(run, page, shown)

@@ -10,6 +10,7 @@ from rgbdsod.errors import DataError, UsageError
 from rgbdsod.report.ablation.page import ablation_tables
 from rgbdsod.report.ablation.tidy import ablations_to_csv
 from rgbdsod.report.check import check, read_bounds
+from rgbdsod.report.clip.page import is_zero_shot, zero_shot_csv, zero_shot_tables
 from rgbdsod.report.compare import comparison_tables
 from rgbdsod.report.gallery import Shown
 from rgbdsod.report.html import render
@@ -64,7 +65,7 @@ def report(
     _check_arguments(paths, format, compare, panels, gain)
     bounds = read_bounds(fail_under)
     runs = [read_run(path) for path in paths]
-    _check_ablations(runs, compared=compare, bounded=bool(bounds))
+    _check_kinds(runs, compared=compare, bounded=bool(bounds))
     target = _target(paths, format, out)
     if format == "html":
         content = render(build_page(runs, target.absolute(), Shown(panels, gain), compare=compare))
@@ -90,18 +91,22 @@ def _check_arguments(paths: Sequence[Path], format: str, compare: bool, panels: 
         raise UsageError(f"gain={gain:g}: expected a number above 0, for example 16")
 
 
-def _check_ablations(runs: Sequence[Run], *, compared: bool, bounded: bool) -> None:
-    """An ablation is a comparison of its own: it stands alone, or beside other ablations."""
-    ablations = [run for run in runs if run.ablation is not None]
-    if not ablations:
-        return
-    first = ablations[0].path
-    if len(ablations) < len(runs):
-        raise UsageError(f"{first} is an ablation and other folders are not; make a report of it alone")
-    if compared:
-        raise UsageError(f"{first} is an ablation, which compares its own networks; leave --compare out")
-    if bounded:
-        raise UsageError(f"{first} is an ablation of many networks, so no bound fits it; leave --fail-under out")
+def _check_kinds(runs: Sequence[Run], *, compared: bool, bounded: bool) -> None:
+    """An ablation, and a run on a zero-shot classifier, stands alone or beside others of its kind."""
+    kinds = {
+        "an ablation": [run for run in runs if run.ablation is not None],
+        "a run on a zero-shot classifier": [run for run in runs if is_zero_shot(run)],
+    }
+    for kind, own in kinds.items():
+        if not own:
+            continue
+        first = own[0].path
+        if len(own) < len(runs):
+            raise UsageError(f"{first} is {kind} and other folders are not; make a report of it alone")
+        if compared:
+            raise UsageError(f"{first} is {kind}, whose page compares what it measured; leave --compare out")
+        if bounded:
+            raise UsageError(f"{first} is {kind}, which no bound fits; leave --fail-under out")
 
 
 def _target(paths: Sequence[Path], format: Format, out: str | Path | None) -> Path:  # noqa: A002
@@ -115,6 +120,8 @@ def _target(paths: Sequence[Path], format: Format, out: str | Path | None) -> Pa
 
 def _to_csv(runs: Sequence[Run]) -> str:
     ablations = {run.path.name: run.ablation for run in runs if run.ablation is not None}
+    if any(map(is_zero_shot, runs)):
+        return zero_shot_csv(runs)
     return ablations_to_csv(ablations) if ablations else to_csv(runs)
 
 
@@ -123,6 +130,8 @@ def _tables(runs: Sequence[Run], *, compare: bool) -> list[Table]:
     ablations = [run.ablation for run in runs if run.ablation is not None]
     if ablations:
         return [table for document in ablations for table in ablation_tables(document)]
+    if any(map(is_zero_shot, runs)):
+        return [table for run in runs for table in zero_shot_tables(run)]
     measured = [run for run in runs if run.metrics]
     if len(runs) > 1 and measured:
         return list(comparison_tables(measured, against=compare))

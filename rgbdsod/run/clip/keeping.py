@@ -1,4 +1,4 @@
-"""Adversarial pictures of a zero-shot attack: rounded inside their budget, written, read back, and only then measured."""
+"""Adversarial pictures of a zero-shot attack: rounded inside their budget, written, read back, and then measured."""
 
 import re
 from dataclasses import dataclass, replace
@@ -44,8 +44,8 @@ class Keeper:
         ).to(scene.images)
         for place, name in enumerate(scene.ids):
             if name in self.shown:
-                store.write(f"images/{safe(name)}/clean.png", _png(scene.images[place : place + 1]))
-                store.write(f"images/{safe(name)}/adversarial.png", _png(back[place : place + 1]))
+                store.write(f"images/{safe(name)}/rgb.png", _png(scene.images[place : place + 1]))
+                store.write(f"images/{safe(name)}/adv_rgb.png", _png(back[place : place + 1]))
         return replace(struck, images=back, predicted=scene.classifier.predict(back), exact=struck.predicted)
 
 

@@ -44,7 +44,9 @@ class DualEncoder:
         return {
             "name": self.model.name,
             "architecture": self.model.name,
-            "source": "built in or random" if origin is None else f"{origin.path}, {origin.layout}",
+            "source": ("built in" if self.model.name in BUILT_IN else "random")
+            if origin is None
+            else f"{origin.path}, {origin.layout}",
             "sha256": self.model.fingerprint,
             "bytes": sum(weight.numel() * weight.element_size() for weight in weights),
             "parameters": sum(weight.numel() for weight in weights),

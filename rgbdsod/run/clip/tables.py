@@ -1,6 +1,6 @@
 """From rows per image to a line for each set and attack, averages over the sets, and what is suspicious."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rgbdsod.run.clip.accuracy import wilson
@@ -52,9 +52,7 @@ def _lines(samples: Sequence[Row], data: Row, chosen: ZeroShotSettings) -> list[
     return found
 
 
-def _line(
-    part: Sequence[Row], data: Row, chosen: ZeroShotSettings, name: str, eps: float, share: float | None
-) -> Row:
+def _line(part: Sequence[Row], data: Row, chosen: ZeroShotSettings, name: str, eps: float, share: float | None) -> Row:
     total, chance = len(part), 1 / data["classes"]
     clean = wilson(sum(row["prediction"] == row["label"] for row in part), total)
     row: Row = {
@@ -86,6 +84,7 @@ def _attacked(part: Sequence[Row], chosen: ZeroShotSettings, name: str, eps: flo
     return {
         "norm": attack.norm,
         "eps": eps,
+        "radius": part[0][f"radius_{name}"],
         "steps": None if name == "noise" else chosen.steps or STEPS,
         "verdict": chosen.verdict if attack.walks else "any",
         "as_released": chosen.as_released and attack.walks,
@@ -148,22 +147,27 @@ def _place(row: Row) -> tuple[Any, ...]:
 def _suspicions(rows: Sequence[Row], gaps: Sequence[Row]) -> list[str]:
     """What speaks against a number."""
     found = [
-        f"{gap['data']}: pgd leaves {100 * gap['gap']:.1f} points more standing than aa-fast at {show_eps(gap['eps'])}; "
-        "believe aa-fast"
+        f"{_where(gap)}: pgd leaves {100 * gap['gap']:.1f} points more standing than aa-fast; believe aa-fast"
         for gap in gaps
         if gap["gap"] > LARGEST_GAP
     ]
     found += [
-        f"{row['data']}: {row['zero_gradient']:.1%} of the first gradient of {row['attack']} are exactly 0, so the attack "
-        "is blind there; use --dtype float32 and compare with aa-standard"
+        f"{_where(row)}: {row['zero_gradient']:.1%} of the first gradient of {row['attack']} are exactly 0, so the "
+        "attack is blind there; use --dtype float32 and compare with aa-standard"
         for row in rows
         if (row.get("zero_gradient") or 0.0) > MOST_ZEROS
     ]
     clean = {(row["data"], row["share"]): row for row in rows}
     found += [
-        f"{row['data']}: clean accuracy {row['clean']:.1%} is no better than chance ({row['chance']:.1%}), so its robust "
-        "accuracy says nothing"
+        f"{_where(row)}: clean accuracy {row['clean']:.1%} is no better than chance ({row['chance']:.1%}), so its "
+        "robust accuracy says nothing"
         for row in clean.values()
         if row["at_chance"]
     ]
     return found
+
+
+def _where(row: Row) -> str:
+    """A set, its radius, and the share of tuned weights on a path."""
+    share = "" if row["share"] is None else f", share {row['share']:g}"
+    return f"{row['data']}{share} at {show_eps(row['eps'])}" if row.get("eps") is not None else row["data"] + share

@@ -170,6 +170,7 @@ def _effects(name: str, scene: Scene, struck: Struck) -> Iterator[Row]:
             f"float_prediction_{name}": int(exact[place]),
             f"attacked_{name}": attacked,
             f"zero_gradient_{name}": finite(struck.zero_gradient[place].item()),
+            f"radius_{name}": float(struck.threat.eps),
             f"size_{name}": sizes[place],
             f"distance_{name}": None if distance[place] is None else finite(distance[place]),
             f"forward_{name}": int(struck.forward[place]),
