@@ -180,7 +180,7 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
 
 def _value(name: str, text: str) -> Any:
     """A cell of a CSV file; ids stay text even where they look like numbers."""
-    if name in ("id", "attack") or text is None:
+    if name in ("id", "attack", "data") or text is None:
         return text
     if text in ("True", "False", ""):
         return {"True": True, "False": False, "": None}[text]

@@ -44,9 +44,7 @@ class DualEncoder:
         return {
             "name": self.model.name,
             "architecture": self.model.name,
-            "source": ("built in" if self.model.name in BUILT_IN else "random")
-            if origin is None
-            else f"{origin.path}, {origin.layout}",
+            "source": self._source(),
             "sha256": self.model.fingerprint,
             "bytes": sum(weight.numel() * weight.element_size() for weight in weights),
             "parameters": sum(weight.numel() for weight in weights),
@@ -58,6 +56,11 @@ class DualEncoder:
             "licence": None,
             "note": self.note,
         }
+
+    def _source(self) -> str:
+        if self.origin is not None:
+            return f"{self.origin.path}, {self.origin.layout}"
+        return "built in" if self.model.name in BUILT_IN else "random weights"
 
 
 def open_dual_encoder(
