@@ -8,7 +8,7 @@ from typer import Context, Option
 from rgbdsod.cli import options
 from rgbdsod.cli.clip import flags as own
 from rgbdsod.cli.screen import Screen
-from rgbdsod.cli.sources import command_line, given, set_deterministic
+from rgbdsod.cli.sources import command_line, set_deterministic
 from rgbdsod.defenses.zero_shot.table import METHODS
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ def run_train(flags: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
     for text in (*data.warnings, start.note):
         if text is not None:
             screen.warn(text)
-    folder = TuningFolder(given(flags, _SETTINGS) | dict(extra), plan, start, data, flags["out"], flags["name"])
+    settings = {name: flags[name] for name in _SETTINGS if flags[name] is not None} | dict(extra)
+    folder = TuningFolder(settings, plan, start, data, flags["out"], flags["name"])
     if flags["dry_run"]:
         _show_plan(screen, folder, plan, data)
     else:

@@ -1,0 +1,284 @@
+"""Hardening steps and attacks on dual encoders, beside the pass structure of the released projects.
+
+    python benchmarks/clip.py --batch 4                      # ViT-B/32 with random weights
+    python benchmarks/clip.py --small                        # the built-in architecture: seconds
+
+Both sides compute the same: before anything is timed, the loss and the image encoder's gradients are compared. Printed
+are medians over rounds in which both take turns: released over ours, and ours over released for memory, which is what
+is kept for backward passes at its peak (weights apart), or on CUDA the peak that torch allocated.
+
+The texts are as many to the images as 200 to 128, the published setting, unless `--classes` says otherwise.
+"""
+
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import Annotated
+
+import torch
+import typer
+from clip_released import Released
+from torch import Tensor
+
+from rgbdsod.attacks import Budget, ClassProblem, ScoreProblem, pgd
+from rgbdsod.clip import ClipModel, SmallClip, TextBank, ZeroShot, load_open_clip
+from rgbdsod.clip.small import SmallNetwork
+from rgbdsod.defenses import Hardening, InnerAttack, TuningBatch, hardening_method
+from rgbdsod.run.clip.prepare import frozen_copy
+
+RTOL = 1e-4
+RIGHT = 0.56
+"""Share of images that are classified rightly in the end-to-end evaluation: the published clean accuracy."""
+
+Step = Callable[[], Tensor]
+
+
+@dataclass
+class Scene:
+    """What both sides work on."""
+
+    model: ClipModel
+    original: ClipModel
+    texts: list[str]
+    image: Tensor
+    labels: Tensor
+    eps: float
+    steps: int
+    bank: TextBank = field(init=False)
+    ids: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bank = TextBank(self.model, self.texts)
+        self.ids = [str(number) for number in range(len(self.image))]
+
+    @property
+    def start(self) -> Tensor:
+        """Where our attack begins: the released structure begins there too."""
+        problem = ScoreProblem(lambda inputs: inputs["image"].flatten(1).sum(1), inputs=("image",))
+        threat = {"image": Budget(eps=self.eps)}
+        return pgd(problem, {"image": self.image}, threat, steps=0, keep="last", sample_ids=self.ids).inputs["image"]
+
+    @property
+    def released(self) -> Released:
+        """The other side."""
+        return Released(self.model, self.original, self.texts, self.eps, self.steps)
+
+
+def scene(small: bool, batch: int, classes: int, eps: float, steps: int, device: str) -> Scene:
+    """A model with random weights, and noise to look at."""
+    torch.manual_seed(0)
+    model = SmallClip(SmallNetwork()).to(device) if small else load_open_clip("ViT-B-32-quickgelu", device=device)
+    texts = [f"This is a photo of a {word}" for word in map(str, range(classes))]
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand((batch, 3, model.side, model.side), generator=generator).to(device)
+    labels = torch.randint(classes, (batch,), generator=generator).to(device)
+    return Scene(model, frozen_copy(model), texts, image, labels, eps, steps)
+
+
+def ours(what: Scene, method: str) -> Step:
+    """A hardening step, what the original model says about clean images being kept."""
+    inner = InnerAttack(eps=what.eps, steps=what.steps, step_size=what.eps)
+    hardening = Hardening(
+        hardening_method(method), what.model, original=what.original, texts=what.bank.features, attack=inner
+    )
+    batch = hardening.complete(TuningBatch(what.image, what.ids, labels=what.labels))
+
+    def step() -> Tensor:
+        what.model.zero_grad(set_to_none=True)
+        losses = hardening.step(batch, seed=0, step=0)
+        losses["total"].backward()
+        return losses["total"].detach()
+
+    return step
+
+
+def theirs(what: Scene, method: str) -> Step:
+    """The same step in the released structure."""
+    released, start = what.released, what.start
+    run = getattr(released, method.replace("-", "_"))
+
+    def step() -> Tensor:
+        with released.at_work():
+            return run(what.image, what.labels, start)
+
+    return step
+
+
+def check(what: Scene, method: str, steps: dict[str, Step]) -> tuple[float, float]:
+    """Relative differences of loss and of the image encoder's gradients.
+
+    Raises:
+        SystemExit: one of them is larger than `RTOL`.
+    """
+    losses, slopes = {}, {}
+    for side, step in steps.items():
+        losses[side] = step()
+        slopes[side] = torch.cat(
+            [
+                torch.zeros_like(w).flatten() if w.grad is None else w.grad.flatten()
+                for w in what.model.visual.parameters()
+            ]
+        )
+    loss = float((losses["ours"] - losses["released"]).abs() / losses["released"].abs())
+    slope = float((slopes["ours"] - slopes["released"]).norm() / slopes["released"].norm())
+    if max(loss, slope) > RTOL:
+        raise SystemExit(f"{method}: loss differs by {loss:.1e}, gradients by {slope:.1e}; more than {RTOL:g}")
+    return loss, slope
+
+
+def attack_steps(what: Scene) -> dict[str, Step]:
+    """PGD steps of an evaluation, without the looks before and after."""
+    zero_shot, start, released = ZeroShot(what.model, what.bank), what.start, what.released
+
+    def ours_attacks() -> Tensor:
+        problem = ClassProblem(zero_shot, what.labels)
+        threat = {"image": Budget(eps=what.eps)}
+        found = pgd(problem, {"image": what.image}, threat, steps=what.steps, step_size=what.eps, keep="unseen",
+                    sample_ids=what.ids)  # fmt: skip
+        return found.inputs["image"]
+
+    def theirs_attacks() -> Tensor:
+        with released.at_work():
+            return released.attack(what.image, what.labels, start)
+
+    return {"ours": ours_attacks, "released": theirs_attacks}
+
+
+def evaluations(what: Scene) -> dict[str, Step]:
+    """Whole evaluations of a batch, from images to verdicts, at a radius that nobody falls to.
+
+    So our side gains only from images that are wrong anyway; any that falls on the way would be a gain on top.
+    """
+    zero_shot = ZeroShot(what.model, what.bank)
+    labels = zero_shot.predict(what.image)
+    wrong = torch.arange(len(labels), device=labels.device) >= round(RIGHT * len(labels))
+    labels = torch.where(wrong, (labels + 1) % len(what.texts), labels)
+    tiny = replace(what, labels=labels, eps=1e-9)
+    start, released = tiny.start, tiny.released
+
+    def ours_evaluates() -> Tensor:
+        right = zero_shot.predict(what.image) == labels
+        standing = right.clone()
+        found = pgd(ClassProblem(zero_shot, labels[right]), {"image": what.image[right]}, {"image": Budget(eps=1e-9)},
+                    steps=what.steps, step_size=1e-9, stop=True)  # fmt: skip
+        standing[right] = ~found.fooled
+        return standing
+
+    def theirs_evaluates() -> Tensor:
+        with released.at_work():
+            return released.evaluate(what.image, labels, start)
+
+    return {"ours": ours_evaluates, "released": theirs_evaluates}
+
+
+@contextmanager
+def kept_for_backward(model: ClipModel, original: ClipModel) -> Iterator[dict[str, int]]:
+    """Bytes that graphs hold, each storage once, weights apart; "peak" is their highest sum."""
+    weights = {w.untyped_storage().data_ptr() for m in (model, original) for w in m.parameters()}
+    holders: dict[int, int] = {}
+    count = {"now": 0, "peak": 0}
+
+    class Held:
+        def __init__(self, value: Tensor) -> None:
+            self.value = value
+
+    def leave(key: int, size: int) -> None:
+        holders[key] -= 1
+        if not holders[key]:
+            count["now"] -= size
+
+    def pack(value: Tensor) -> Held | Tensor:
+        storage = value.untyped_storage()
+        key, size = storage.data_ptr(), storage.nbytes()
+        if key in weights:
+            return value
+        if not holders.get(key):
+            count["now"] += size
+            count["peak"] = max(count["peak"], count["now"])
+        holders[key] = holders.get(key, 0) + 1
+        held = Held(value)
+        weakref.finalize(held, leave, key, size)
+        return held
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda held: held.value if isinstance(held, Held) else held):
+        yield count
+
+
+def memory(what: Scene, step: Step) -> int:
+    """Peak bytes of a step."""
+    if what.image.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        step()
+        return torch.cuda.max_memory_allocated()
+    with kept_for_backward(what.model, what.original) as count:
+        step()
+    return count["peak"]
+
+
+def compare(name: str, what: Scene, steps: dict[str, Step], rounds: int, clock: Callable[[], float]) -> None:
+    """One line: median ratio of times, seconds, and memory."""
+    peaks = {side: memory(what, step) for side, step in steps.items()}
+    times: list[dict[str, float]] = []
+    order = list(steps)
+    for _ in range(rounds):
+        spent = {}
+        for side in order:
+            begin = clock()
+            steps[side]()
+            if what.image.device.type == "cuda":
+                torch.cuda.synchronize()
+            spent[side] = clock() - begin
+        times.append(spent)
+        order.reverse()
+    ratio = median(spent["released"] / spent["ours"] for spent in times)
+    seconds = [median(spent[side] for spent in times) for side in ("released", "ours")]
+    share = peaks["ours"] / peaks["released"]
+    print(
+        f"{name:<22}{ratio:7.2f}{seconds[0]:11.3f}{seconds[1]:9.3f}{share:9.2f}"
+        f"{peaks['released'] / 2**20:10.0f}{peaks['ours'] / 2**20:8.0f}",
+        flush=True,
+    )
+
+
+def main(
+    methods: Annotated[
+        str, typer.Option(help="Of training steps, separated by commas.")
+    ] = "tecoa,pmg-aft,tga-zsr,fare",
+    small: Annotated[bool, typer.Option("--small", help="The built-in architecture instead of ViT-B/32.")] = False,
+    batch: int = 4,
+    classes: Annotated[int | None, typer.Option(help="Default: 200 to 128 images.")] = None,
+    steps: Annotated[int, typer.Option(help="Of the inner attack, and of the evaluation.")] = 2,
+    rounds: int = 3,
+    evaluation: Annotated[bool, typer.Option(help="Also time PGD evaluation.")] = True,
+    threads: int = 1,
+    clock: Annotated[str, typer.Option(help="cpu on a machine that is busy with other work, or wall.")] = "cpu",
+    device: str = "cpu",
+) -> None:
+    """Print one line for each step."""
+    torch.set_num_threads(threads)
+    now = time.process_time if clock == "cpu" else time.perf_counter
+    count = max(2, round(batch * 200 / 128)) if classes is None else classes
+    what = scene(small, batch, count, 1 / 255, steps, device)
+    print(f"{what.model.name}, {batch} images, {count} texts, {steps} attack steps, {device}, {clock} clock")
+    print(f"{'':<22}{'ratio':>7}{'released s':>11}{'ours s':>9}{'memory':>9}{'released':>10}{'ours MiB':>9}")
+    for method in methods.split(","):
+        both = {"released": theirs(what, method), "ours": ours(what, method)}
+        loss, slope = check(what, method, both)
+        compare(method, what, both, rounds, now)
+        print(f"{'':<24}loss differs by {loss:.0e}, gradients by {slope:.0e}", flush=True)
+    if evaluation:
+        both = attack_steps(what)
+        same = (both["ours"]() == both["released"]()).float().mean()
+        compare("PGD evaluation, steps", what, both, rounds, now)
+        print(f"{'':<24}{same:.4%} of the attacked pixels are equal", flush=True)
+        both = evaluations(what)
+        if not torch.equal(both["ours"](), both["released"]()):
+            raise SystemExit("the verdicts of the two evaluations differ")
+        compare("PGD evaluation, whole", what, both, rounds, now)
+
+
+if __name__ == "__main__":
+    typer.run(main)
