@@ -17,7 +17,7 @@ def read_batch(path: Path, key: str) -> tuple[NDArray[np.uint8], list[int]]:
     """Rows of pixels and their labels.
 
     A pickle is a program. It is not run here: its text is walked through, the longest string is the pixels, and the
-    whole numbers after `key` are the labels.
+    whole numbers between `key` and the next text are the labels.
 
     Args:
         path: such as `test_batch`.
@@ -38,8 +38,6 @@ def read_batch(path: Path, key: str) -> tuple[NDArray[np.uint8], list[int]]:
                 pixels = max(pixels, content, key=len)
             elif follows and isinstance(argument, int) and opcode.name in _NUMBERS:
                 labels.append(argument)
-            elif follows and opcode.name in ("APPENDS", "BUILD"):
-                follows = False
     except ValueError as error:
         raise DataError(f"{path} is cut short or no batch of CIFAR; extract the archive again") from error
     if not labels or len(pixels) != 3072 * len(labels):

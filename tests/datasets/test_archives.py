@@ -129,6 +129,12 @@ def test_cifar_in_all_versions(fine, version, tmp_path):
     assert data.common_size == (32, 32)
 
 
+def test_a_batch_of_thousands_is_pickled_in_pieces(tmp_path):
+    labels = [number % 10 for number in range(2100)]
+    archives.cifar(tmp_path, False, "python", labels)
+    assert load_image_set("cifar10", tmp_path).labels.tolist() == labels
+
+
 def test_a_batch_is_never_run(tmp_path):
     class Bomb:
         def __reduce__(self):
