@@ -23,22 +23,22 @@ TURN = 0.35
 """Largest, in radians."""
 
 _PAINT = {
-    "red": (0.9, 0.12, 0.12),
-    "green": (0.15, 0.7, 0.2),
-    "blue": (0.2, 0.35, 0.95),
-    "yellow": (0.95, 0.9, 0.15),
-    "purple": (0.6, 0.2, 0.75),
-    "orange": (1.0, 0.55, 0.1),
-    "cyan": (0.15, 0.85, 0.9),
-    "pink": (1.0, 0.6, 0.75),
-    "black": (0.05, 0.05, 0.05),
+    "red": (0.76, 0.25, 0.25),
+    "green": (0.27, 0.63, 0.3),
+    "blue": (0.3, 0.4, 0.79),
+    "yellow": (0.79, 0.76, 0.27),
+    "purple": (0.56, 0.3, 0.66),
+    "orange": (0.82, 0.53, 0.24),
+    "cyan": (0.27, 0.73, 0.76),
+    "pink": (0.82, 0.56, 0.66),
+    "black": (0.21, 0.21, 0.21),
     "grey": (0.5, 0.5, 0.5),
-    "white": (0.95, 0.95, 0.95),
-    "brown": (0.4, 0.25, 0.12),
-    "navy": (0.08, 0.1, 0.35),
-    "olive": (0.42, 0.45, 0.15),
+    "white": (0.79, 0.79, 0.79),
+    "brown": (0.43, 0.34, 0.25),
+    "navy": (0.23, 0.24, 0.4),
+    "olive": (0.45, 0.47, 0.27),
 }
-_INK = 0.35  # share of its colour that a glyph keeps in the dark parts of its texture
+_INK = 0.55  # share of its colour that a glyph keeps in the dark parts of its texture
 
 _GRID = (np.arange(SIDE) + 0.5) * 2 / SIDE - 1
 _X, _Y = np.broadcast_arrays(_GRID[None, :], _GRID[:, None])

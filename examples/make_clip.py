@@ -31,13 +31,13 @@ ASSETS = Path(rgbdsod.__file__).parent / "clip" / "assets"
 PAIRS, BATCH, SHIFT = 16_000, 128, 2
 RATE, DECAY, WARMUP = 1e-3, 0.05, 100
 LARGEST_SCALE = 100.0
-MEASURED = 512
+MEASURED = 256
 RADII = (0.5, 1, 2, 4, 8)
 
 
 def main(
     seed: Annotated[int, typer.Option(help="of weights, images, order and shifts")] = 0,
-    steps: Annotated[int, typer.Option(help="of 128 pairs")] = 2400,
+    steps: Annotated[int, typer.Option(help="of 128 pairs")] = 2000,
     assets: Annotated[Path, typer.Option(help="folder for the files")] = ASSETS,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
 ) -> None:
