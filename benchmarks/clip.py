@@ -3,9 +3,9 @@
     python benchmarks/clip.py --batch 4                      # ViT-B/32 with random weights
     python benchmarks/clip.py --small                        # the built-in architecture: seconds
 
-Both sides compute the same: before anything is timed, the loss and the image encoder's gradients are compared. Printed
-are medians over rounds in which both take turns: released over ours, and ours over released for memory, which is what
-is kept for backward passes at its peak (weights apart), or on CUDA the peak that torch allocated.
+Both sides compute the same: loss and image encoder's gradients of their first, untimed runs are compared. Printed are
+medians over rounds in which both take turns: released over ours in time, and ours over released in memory, which is
+what is kept for backward passes at its peak (weights apart), or on CUDA the peak that torch allocated.
 
 The texts are as many to the images as 200 to 128, the published setting, unless `--classes` says otherwise.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 import typer
@@ -34,6 +34,14 @@ RIGHT = 0.56
 """Share of images that are classified rightly in the end-to-end evaluation: the published clean accuracy."""
 
 Step = Callable[[], Tensor]
+
+
+class Look(NamedTuple):
+    """What a step gave: its value, the gradients that it left, and the peak of memory in bytes."""
+
+    value: Tensor
+    slopes: Tensor
+    peak: int
 
 
 @dataclass
@@ -107,26 +115,24 @@ def theirs(what: Scene, method: str) -> Step:
     return step
 
 
-def check(what: Scene, method: str, steps: dict[str, Step]) -> tuple[float, float]:
-    """Relative differences of loss and of the image encoder's gradients.
+def slopes(model: ClipModel) -> Tensor:
+    """The image encoder's gradients in one row, where the last step left them."""
+    return torch.cat([torch.zeros_like(w).flatten() if w.grad is None else w.grad.flatten()
+                      for w in model.visual.parameters()])  # fmt: skip
+
+
+def differences(method: str, first: dict[str, Look]) -> str:
+    """How far loss and gradients of the two sides are apart, in words.
 
     Raises:
-        SystemExit: one of them is larger than `RTOL`.
+        SystemExit: by more than `RTOL`.
     """
-    losses, slopes = {}, {}
-    for side, step in steps.items():
-        losses[side] = step()
-        slopes[side] = torch.cat(
-            [
-                torch.zeros_like(w).flatten() if w.grad is None else w.grad.flatten()
-                for w in what.model.visual.parameters()
-            ]
-        )
-    loss = float((losses["ours"] - losses["released"]).abs() / losses["released"].abs())
-    slope = float((slopes["ours"] - slopes["released"]).norm() / slopes["released"].norm())
-    if max(loss, slope) > RTOL:
+    own, other = first["ours"], first["released"]
+    loss = float((own.value - other.value).abs() / other.value.abs())
+    slope = float((own.slopes - other.slopes).norm() / other.slopes.norm())
+    if not max(loss, slope) <= RTOL:
         raise SystemExit(f"{method}: loss differs by {loss:.1e}, gradients by {slope:.1e}; more than {RTOL:g}")
-    return loss, slope
+    return f"loss differs by {loss:.0e}, gradients by {slope:.0e}"
 
 
 def attack_steps(what: Scene) -> dict[str, Step]:
@@ -207,40 +213,42 @@ def kept_for_backward(model: ClipModel, original: ClipModel) -> Iterator[dict[st
         yield count
 
 
-def memory(what: Scene, step: Step) -> int:
-    """Peak bytes of a step."""
+def look(what: Scene, step: Step) -> Look:
+    """The first run of a step: what it gives, and its peak of memory."""
     if what.image.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-        step()
-        return torch.cuda.max_memory_allocated()
+        value = step()
+        return Look(value, slopes(what.model), torch.cuda.max_memory_allocated())
     with kept_for_backward(what.model, what.original) as count:
-        step()
-    return count["peak"]
+        value = step()
+    return Look(value, slopes(what.model), count["peak"])
 
 
-def compare(name: str, what: Scene, steps: dict[str, Step], rounds: int, clock: Callable[[], float]) -> None:
-    """One line: median ratio of times, seconds, and memory."""
-    peaks = {side: memory(what, step) for side, step in steps.items()}
-    times: list[dict[str, float]] = []
-    order = list(steps)
+def timed(step: Step, clock: Callable[[], float], device: torch.device) -> float:
+    """Seconds of a step."""
+    begin = clock()
+    step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return clock() - begin
+
+
+def compare(name: str, what: Scene, steps: dict[str, Step], rounds: int, clock: Callable[[], float]) -> dict[str, Look]:
+    """Print one line: median ratio of times, seconds, and memory; what the first run of each side gave."""
+    first = {side: look(what, step) for side, step in steps.items()}
+    order, times = list(steps), []
     for _ in range(rounds):
-        spent = {}
-        for side in order:
-            begin = clock()
-            steps[side]()
-            if what.image.device.type == "cuda":
-                torch.cuda.synchronize()
-            spent[side] = clock() - begin
-        times.append(spent)
+        times.append({side: timed(steps[side], clock, what.image.device) for side in order})
         order.reverse()
     ratio = median(spent["released"] / spent["ours"] for spent in times)
     seconds = [median(spent[side] for spent in times) for side in ("released", "ours")]
-    share = peaks["ours"] / peaks["released"]
+    peaks = [first[side].peak / 2**20 for side in ("released", "ours")]
     print(
-        f"{name:<22}{ratio:7.2f}{seconds[0]:11.3f}{seconds[1]:9.3f}{share:9.2f}"
-        f"{peaks['released'] / 2**20:10.0f}{peaks['ours'] / 2**20:8.0f}",
+        f"{name:<22}{ratio:7.2f}{seconds[0]:11.3f}{seconds[1]:9.3f}{peaks[1] / peaks[0]:9.2f}"
+        f"{peaks[0]:10.0f}{peaks[1]:9.0f}",
         flush=True,
     )
+    return first
 
 
 def main(
@@ -266,18 +274,16 @@ def main(
     print(f"{'':<22}{'ratio':>7}{'released s':>11}{'ours s':>9}{'memory':>9}{'released':>10}{'ours MiB':>9}")
     for method in methods.split(","):
         both = {"released": theirs(what, method), "ours": ours(what, method)}
-        loss, slope = check(what, method, both)
-        compare(method, what, both, rounds, now)
-        print(f"{'':<24}loss differs by {loss:.0e}, gradients by {slope:.0e}", flush=True)
-    if evaluation:
-        both = attack_steps(what)
-        same = (both["ours"]() == both["released"]()).float().mean()
-        compare("PGD evaluation, steps", what, both, rounds, now)
-        print(f"{'':<24}{same:.4%} of the attacked pixels are equal", flush=True)
-        both = evaluations(what)
-        if not torch.equal(both["ours"](), both["released"]()):
-            raise SystemExit("the verdicts of the two evaluations differ")
-        compare("PGD evaluation, whole", what, both, rounds, now)
+        first = compare(method, what, both, rounds, now)
+        print(f"{'':<24}{differences(method, first)}", flush=True)
+    if not evaluation:
+        return
+    first = compare("PGD evaluation, steps", what, attack_steps(what), rounds, now)
+    same = (first["ours"].value == first["released"].value).float().mean()
+    print(f"{'':<24}{same:.4%} of the attacked pixels are equal", flush=True)
+    first = compare("PGD evaluation, whole", what, evaluations(what), rounds, now)
+    if not torch.equal(first["ours"].value, first["released"].value):
+        raise SystemExit("the verdicts of the two evaluations differ")
 
 
 if __name__ == "__main__":
