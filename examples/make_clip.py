@@ -50,8 +50,8 @@ def main(
         "command": f"python examples/make_clip.py --seed {seed} --steps {steps}",
         "seed": seed,
         "data": {
-            "train": glyphs(1, seed=seed).name.replace(":1#", f":{PAIRS}#"),
-            "test": f"glyph_set(..., {MEASURED})",
+            "train": f"glyphs({PAIRS}, seed={seed})",
+            "test": f"glyph_set(TASK, {MEASURED}, seed={TEST_SEED})",
         },
         "training_seconds": round(perf_counter() - start),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
