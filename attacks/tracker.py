@@ -35,7 +35,8 @@ class Tracker:
         """Write a value into the trace, and report that a look is done. Samples that left keep their last value."""
         value = evaluation.value
         if self._rows is not None:
-            value = self._trace[-1][-1].index_copy(0, self._rows, value)
+            before = self._trace[-1] or self._trace[-2]  # samples may leave before a restart's first look
+            value = before[-1].index_copy(0, self._rows, value)
         self._trace[-1].append(value)
         self._done += 1
         if self._callback is not None:

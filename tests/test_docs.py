@@ -20,12 +20,14 @@ from rgbdsod.attacks.table import ATTACKS, CLASS_OBJECTIVES, MAP_OBJECTIVES
 from rgbdsod.cli.main import build_app
 from rgbdsod.datasets import DATASETS
 from rgbdsod.models import MODELS
+from rgbdsod.run.clip.attacks import ZERO_SHOT_ATTACKS
 from rgbdsod.run.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+TABLES_OF_CLIP = {"attack": ZERO_SHOT_ATTACKS, "model": ("clip.demo", "ViT-B-32-quickgelu")}
 TABLES = {"attack": ATTACKS, "objective": MAP_OBJECTIVES, "model": MODELS, "recipe": RECIPES}
 
 _FENCE = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -149,6 +151,7 @@ def _check_command(line: str) -> None:
     commands = typer.main.get_command(build_app()).commands  # type: ignore[attr-defined]
     assert words[0] in commands, f"{line}: there is no such command"
     command = commands[words[0]]
+    tables = TABLES_OF_CLIP if words[0] == "clip" else TABLES
     if hasattr(command, "commands"):  # of a group, the second word says which
         words = words[1:]
         assert words and words[0] in command.commands, f"{line}: there is no such command"
@@ -159,7 +162,8 @@ def _check_command(line: str) -> None:
         raise AssertionError(f"{line}: {error}") from error
     takes_words = any(param.param_type_name == "argument" for param in command.params)
     assert not rest or takes_words, f"{line}: {rest} is no flag"
-    for flag, table in TABLES.items():
+    for flag, table in tables.items():
         value = values.get(flag)
-        known = value is None or value in table or ".py" in value or value.isupper() or values.get("plugin")
+        known = value is None or ".py" in value or value.isupper() or values.get("plugin")
+        known = known or all(name in table for name in value.split(","))
         assert known, f"{line}: no {flag} {value}"

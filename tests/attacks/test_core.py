@@ -408,3 +408,16 @@ def test_stopping_where_nothing_on_the_way_may_be_the_result(keep):
     result = perturb(problem, inputs, BOTH, steps=4, rule=Ahead, keep=keep, stop=True)
     plain = perturb(problem, inputs, BOTH, steps=4, rule=Ahead, keep=keep)
     assert torch.equal(result.inputs["rgb"], plain.inputs["rgb"])
+
+
+def test_restarts_of_those_that_still_stand():
+    """Samples that an earlier start fooled are not started again; they keep that point and its value."""
+    network = nn.Linear(6, 2)
+    nn.init.constant_(network.bias, 0.0)
+    network.bias.data[0] = 100.0
+    problem = ClassProblem(lambda x: network(x["image"]), torch.tensor([1, 0, 1]), modules=(network,))
+    x = {"image": torch.full((3, 6), 0.5)}
+    result = noise(problem, x, {"image": Budget()}, draws=3, stop=True)
+    assert result.fooled.tolist() == [True, False, True]
+    assert result.forward.tolist() == [1, 3, 1]
+    assert torch.equal(result.trace[0, -1, 0], result.trace[2, -1, 0])
