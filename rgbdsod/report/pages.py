@@ -10,6 +10,7 @@ from rgbdsod.report.clip.page import is_zero_shot, zero_shot_section
 from rgbdsod.report.compare import comparison_figures, comparison_tables, labels
 from rgbdsod.report.gallery import Shown, build_gallery
 from rgbdsod.report.graphs import figure_groups, training_groups
+from rgbdsod.report.kinds import kind_of
 from rgbdsod.report.reading import Run
 from rgbdsod.report.results import headline_note, headlines, image_table, tables
 from rgbdsod.report.training import training_headlines, training_table
@@ -28,7 +29,7 @@ def build_page(runs: Sequence[Run], page: Path, shown: Shown, *, compare: bool) 
     sections = tuple(_section(run, f"run-{place}", page, shown) for place, run in enumerate(runs, start=1))
     if len(runs) == 1:
         return Page(sections[0].title, "", sections, __version__)
-    measured = [run for run in runs if run.metrics and not is_zero_shot(run)]
+    measured = [run for run in runs if run.metrics and not is_zero_shot(run) and kind_of(run) is None]
     return Page(
         title=" against ".join(labels(runs)) if compare and len(runs) == 2 else f"{len(runs)} runs compared",
         kicker="rgbdsod report",
@@ -45,6 +46,8 @@ def _section(run: Run, anchor: str, page: Path, shown: Shown) -> Section:
         return ablation_section(run, anchor, run.ablation)
     if is_zero_shot(run):
         return zero_shot_section(run, anchor, page, shown)
+    if (kind := kind_of(run)) is not None:
+        return kind.section(run, anchor, page, shown)
     if not run.metrics:
         return _training_section(run, anchor)
     gallery, missing = build_gallery(run, page, shown)

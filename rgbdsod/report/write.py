@@ -14,6 +14,7 @@ from rgbdsod.report.clip.page import is_zero_shot, zero_shot_csv, zero_shot_tabl
 from rgbdsod.report.compare import comparison_tables
 from rgbdsod.report.gallery import Shown
 from rgbdsod.report.html import render
+from rgbdsod.report.kinds import KINDS, kind_of
 from rgbdsod.report.pages import build_page
 from rgbdsod.report.panels import GAIN
 from rgbdsod.report.reading import Run, read_run
@@ -96,6 +97,7 @@ def _check_kinds(runs: Sequence[Run], *, compared: bool, bounded: bool) -> None:
     kinds = {
         "an ablation": [run for run in runs if run.ablation is not None],
         "a run on a zero-shot classifier": [run for run in runs if is_zero_shot(run)],
+        **{own.words: [run for run in runs if kind_of(run) is own] for own in KINDS.values()},
     }
     for kind, own in kinds.items():
         if not own:
@@ -122,6 +124,8 @@ def _to_csv(runs: Sequence[Run]) -> str:
     ablations = {run.path.name: run.ablation for run in runs if run.ablation is not None}
     if any(map(is_zero_shot, runs)):
         return zero_shot_csv(runs)
+    if (kind := kind_of(runs[0])) is not None:
+        return kind.csv(runs)
     return ablations_to_csv(ablations) if ablations else to_csv(runs)
 
 
@@ -132,6 +136,8 @@ def _tables(runs: Sequence[Run], *, compare: bool) -> list[Table]:
         return [table for document in ablations for table in ablation_tables(document)]
     if any(map(is_zero_shot, runs)):
         return [table for run in runs for table in zero_shot_tables(run)]
+    if (kind := kind_of(runs[0])) is not None:
+        return [table for run in runs for table in kind.tables(run)]
     measured = [run for run in runs if run.metrics]
     if len(runs) > 1 and measured:
         return list(comparison_tables(measured, against=compare))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from rgbdsod.cli.clip.attack import attack
+from rgbdsod.cli.clip.attention import attention
 from rgbdsod.cli.clip.evaluate import evaluate
 from rgbdsod.cli.clip.train import train
 
@@ -10,4 +11,5 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "train": train,
     "evaluate": evaluate,
     "attack": attack,
+    "attention": attention,
 }

@@ -9,12 +9,13 @@ from typing import Any
 
 from rgbdsod.errors import DataError
 from rgbdsod.models import SaliencyModel, load_model
+from rgbdsod.models.device import resolve_device
 from rgbdsod.run.benchmark.line import Line
 from rgbdsod.run.benchmark.result import SCHEMA, BenchResult
 from rgbdsod.run.benchmark.saliency import saliency_lines
 from rgbdsod.run.benchmark.suites import Case, fingerprint, read_suites
 from rgbdsod.run.benchmark.zero_shot import zero_shot_lines
-from rgbdsod.run.environment import versions
+from rgbdsod.run.environment import describe_device, versions
 from rgbdsod.run.execute import Target, recorded
 from rgbdsod.run.folder import RunFolder, folder_path, to_json
 from rgbdsod.run.samples import table_file
@@ -65,7 +66,7 @@ def bench(
         >>> print(bench("cross", images=4).summary())  # doctest: +SKIP
     """
     cases = cases_of(suite, images)
-    folder = None if target is None else _open(suite, images, seed, cases, target)
+    folder = None if target is None else _open(suite, images, seed, cases, target, device)
     if folder is not None and folder.finished:
         return BenchResult(_read(folder), folder.path, reused=True)
     tell = callback or (lambda done, total, text: None)
@@ -97,11 +98,14 @@ def bench_path(suite: str | Sequence[str], images: int | None, seed: int, target
     )  # fmt: skip
 
 
-def _open(suite: str | Sequence[str], images: int | None, seed: int, cases: list[Case], target: Target) -> RunFolder:
+def _open(
+    suite: str | Sequence[str], images: int | None, seed: int, cases: list[Case], target: Target, device: str
+) -> RunFolder:
     return RunFolder.open(
         COMMAND, _settings(suite, images, seed), title=_title(suite), out=target.out, name=target.name,
         restart=target.restart, arguments=target.arguments,
-        record=_record(suite, cases, seed) | {"versions": versions()},
+        record=_record(suite, cases, seed)
+        | {"versions": versions(), "device": describe_device(resolve_device(device)), "dtype": "float32"},
     )  # fmt: skip
 
 

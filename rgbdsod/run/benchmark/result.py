@@ -50,6 +50,6 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 def _percent(estimate: Mapping[str, float | None]) -> str:
     """A share in per cent, with its interval where there is one."""
-    shown: Sequence[str] = ["" if value is None else f"{100 * value:.0f}" for value in estimate.values()]
+    shown: Sequence[str] = ["" if value is None else f"{round(100 * value)}" for value in estimate.values()]
     value, low, high = shown
     return f"{value} [{low}, {high}]" if low and high else value or "-"

@@ -165,8 +165,8 @@ SUITES: Mapping[str, Suite] = {
             "cross",
             "the same attacks at the same budgets on saliency networks and on a zero-shot classifier",
             (
-                Block("saliency", _SALIENCY, "demo", _CROSS, ("rgb", "both"), _levels(2, 4, 8), 12),
-                Block("zero-shot", ("clip.demo",), _TASKS, _CROSS, (IMAGE,), _levels(2, 4, 8), 128),
+                Block("saliency", _SALIENCY, "demo", _CROSS, ("rgb", "both"), _levels(2, 8), 6),
+                Block("zero-shot", ("clip.demo",), _TASKS, _CROSS, (IMAGE,), _levels(2, 8), 128),
             ),
         ),
     )

@@ -1,0 +1,136 @@
+"""A benchmark to a section of a page, to tables and to CSV."""
+
+import csv
+from collections.abc import Sequence
+from io import StringIO
+
+from rgbdsod.report import describe
+from rgbdsod.report.benchmark.document import (
+    MEASURES,
+    BenchDocument,
+    attack_name,
+    condition,
+    estimate_of,
+    short,
+    target_of,
+)
+from rgbdsod.report.benchmark.drawing import colour_place, loss_figure
+from rgbdsod.report.reading import Run
+from rgbdsod.report.tables import Cell, Column, Row, Table
+from rgbdsod.report.view import Fact, Figure, FigureGroup, Headline, Key, Section
+from rgbdsod.report.wording import listing, show_eps
+
+COMMAND = "bench"
+
+_LOSS = "Relative loss"
+_SHARE = "Share fooled"
+_NOTE = (
+    "Relative loss: (clean - attacked) / clean of the main measure, S-measure of maps or accuracy of classes. Fooled: "
+    "of the images that were right before (IoU of 0.5 or more; the true class), those that no longer are. 95 % "
+    "intervals: images drawn with replacement; Wilson's for shares. The attack, its steps, its radius and the rounding "
+    "to 8 bit are the same for all; tasks, networks and measures are not, so compare how a loss grows, not who is better."
+)
+
+
+def bench_section(run: Run, anchor: str) -> Section:
+    """All that a page shows of a benchmark."""
+    document = BenchDocument.of(run.metrics)
+    return Section(
+        anchor=anchor,
+        title=f"Benchmark {document.suite}: {listing([short(name) for name in document.models])}",
+        kicker=describe.kicker(run),
+        lede=_lede(document),
+        facts=_facts(run, document),
+        notes=document.notes,
+        headlines=_headlines(document),
+        headline_note=f"The main measure before the attack, and under the attack that hurt most. {_NOTE}",
+        tables=(_crossed(document, "loss", _LOSS), _crossed(document, "share", _SHARE)),
+        figures=(_figures(document, anchor),),
+        rows=_all_rows(document),
+        record=describe.record_blocks(run),
+    )
+
+
+def bench_tables(run: Run) -> list[Table]:
+    """Who loses how much, side by side; who is fooled; and every row."""
+    document = BenchDocument.of(run.metrics)
+    return [_crossed(document, "loss", _LOSS, _NOTE), _crossed(document, "share", _SHARE), _all_rows(document)]
+
+
+def bench_csv(runs: Sequence[Run]) -> str:
+    """A line for each row, every digit."""
+    text = StringIO()
+    lines = [{"run": run.path.name, **row} for run in runs for row in run.rows]
+    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _lede(document: BenchDocument) -> str:
+    attacks = listing([attack_name(name) for name in document.attacks])
+    radii = listing([show_eps(eps) for eps in sorted({row["eps"] for row in document.rows})])
+    networks = listing([short(name) for name in document.models])
+    return f"{attacks} on {networks}, with radius {radii} in the attacked inputs' own range."
+
+
+def _facts(run: Run, document: BenchDocument) -> tuple[Fact, ...]:
+    """What was measured on what."""
+    data = {row["model"]: f"{row['data'].replace(',', ', ')}, {row['images']} images" for row in document.rows}
+    return (*(Fact(model, text) for model, text in data.items()), *describe.machine_facts(run))
+
+
+def _headlines(document: BenchDocument) -> tuple[Headline, ...]:
+    found = []
+    for target in document.targets:
+        row = document.worst(target)
+        lost = "" if row["loss"]["value"] is None else f"{row['loss']['value']:.0%} lost by "
+        shown = (f"{row['clean']:.3f}", f"{row['attacked']:.3f}")
+        found.append(Headline(f"{target.name}: {MEASURES[row['measure']]}", *shown, f"{lost}{condition(row)}"))
+    return tuple(found)
+
+
+def _crossed(document: BenchDocument, kind: str, title: str, note: str = "") -> Table:
+    """Targets as rows, attacks and radii as columns."""
+    places = [(attack, eps) for attack in document.attacks for eps in document.radii(attack)]
+    columns = [Column(show_eps(eps), group=attack_name(attack)) for attack, eps in places]
+    rows = []
+    for target in document.targets:
+        cells: list[Cell] = [estimate_of(document.find(target, attack, eps), kind) for attack, eps in places]
+        rows.append(Row((short(target.model), target.modality, *cells)))
+    return Table(title, (Column("network", "text"), Column("attacked", "text"), *columns), tuple(rows), note)
+
+
+def _all_rows(document: BenchDocument) -> Table:
+    heads = ("network", "attacked", "attack", "radius", "measure")
+    numbers = (
+        "clean",
+        "under attack",
+        "relative loss",
+        "low",
+        "high",
+        "right before",
+        "fooled",
+        "share",
+        "low",
+        "high",
+    )
+    rows = []
+    for row in document.rows:
+        loss, share = (tuple(row[name].values()) for name in ("loss", "share"))
+        names = (*target_of(row), attack_name(row["attack"]), show_eps(row["eps"]), MEASURES[row["measure"]])
+        rows.append(Row((*names, row["clean"], row["attacked"], *loss, row["held"], row["fooled"], *share)))
+    columns = (*(Column(name, "text") for name in heads), *map(Column, numbers))
+    return Table("Every row", columns, tuple(rows), "one for each network, modality, attack and radius")
+
+
+def _figures(document: BenchDocument, anchor: str) -> FigureGroup:
+    colours = {target.model: f"run-{colour_place(document, target) + 1}" for target in document.targets}
+    made = (
+        Figure(loss_figure(document, "loss", f"{anchor}-loss", "relative loss"), "Relative loss.", strip=True),
+        Figure(
+            loss_figure(document, "share", f"{anchor}-share", "share fooled"), "Share of images fooled.", strip=True
+        ),
+    )
+    note = "Dashed: RGB alone; dotted: depth alone; solid: all inputs of the network. Bars are 95 % intervals."
+    return FigureGroup("By radius", made, tuple(Key(short(model), colour) for model, colour in colours.items()), note)

@@ -1,0 +1,41 @@
+"""Runs whose pages and tables are made by parts of this room of their own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rgbdsod.report.benchmark.page import bench_csv, bench_section, bench_tables
+from rgbdsod.report.clip.attention import attention_csv, attention_section, attention_tables
+from rgbdsod.report.gallery import Shown
+from rgbdsod.report.reading import Run
+from rgbdsod.report.tables import Table
+from rgbdsod.report.view import Section
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How runs of one command are reported.
+
+    Args:
+        words: what messages call such a run.
+        section: takes the run, an anchor, the page's file and how pictures are shown.
+        tables: for formats without a page.
+        csv: every digit of some runs.
+    """
+
+    words: str
+    section: Callable[[Run, str, Path, Shown], Section]
+    tables: Callable[[Run], Sequence[Table]]
+    csv: Callable[[Sequence[Run]], str]
+
+
+KINDS: Mapping[str, Kind] = {
+    "bench": Kind("a benchmark", lambda run, anchor, page, shown: bench_section(run, anchor), bench_tables, bench_csv),
+    "clip attention": Kind("a look at attention maps", attention_section, attention_tables, attention_csv),
+}
+"""By command."""
+
+
+def kind_of(run: Run) -> Kind | None:
+    """The kind of a run, None for those that the usual page shows."""
+    return KINDS.get(run.command)
