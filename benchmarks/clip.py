@@ -13,7 +13,7 @@ The texts are as many to the images as 200 to 128, the published setting, unless
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Annotated, NamedTuple
@@ -37,11 +37,12 @@ Step = Callable[[], Tensor]
 
 
 class Look(NamedTuple):
-    """What a step gave: its value, the gradients that it left, and the peak of memory in bytes."""
+    """What a step gave: its value, the gradients that it left, its peak of memory in bytes, and how long it took."""
 
     value: Tensor
     slopes: Tensor
     peak: int
+    seconds: float
 
 
 @dataclass
@@ -213,15 +214,17 @@ def kept_for_backward(model: ClipModel, original: ClipModel) -> Iterator[dict[st
         yield count
 
 
-def look(what: Scene, step: Step) -> Look:
-    """The first run of a step: what it gives, and its peak of memory."""
-    if what.image.device.type == "cuda":
+def look(what: Scene, step: Step, clock: Callable[[], float]) -> Look:
+    """The first run of a step."""
+    on_device = what.image.device.type == "cuda"
+    if on_device:
         torch.cuda.reset_peak_memory_stats()
+    with nullcontext({}) if on_device else kept_for_backward(what.model, what.original) as count:
+        begin = clock()
         value = step()
-        return Look(value, slopes(what.model), torch.cuda.max_memory_allocated())
-    with kept_for_backward(what.model, what.original) as count:
-        value = step()
-    return Look(value, slopes(what.model), count["peak"])
+        seconds = clock() - begin
+    peak = torch.cuda.max_memory_allocated() if on_device else count["peak"]
+    return Look(value, slopes(what.model), peak, seconds)
 
 
 def timed(step: Step, clock: Callable[[], float], device: torch.device) -> float:
@@ -235,8 +238,9 @@ def timed(step: Step, clock: Callable[[], float], device: torch.device) -> float
 
 def compare(name: str, what: Scene, steps: dict[str, Step], rounds: int, clock: Callable[[], float]) -> dict[str, Look]:
     """Print one line: median ratio of times, seconds, and memory; what the first run of each side gave."""
-    first = {side: look(what, step) for side, step in steps.items()}
-    order, times = list(steps), []
+    first = {side: look(what, step, clock) for side, step in steps.items()}
+    order = list(steps)
+    times = [] if rounds else [{side: seen.seconds for side, seen in first.items()}]
     for _ in range(rounds):
         times.append({side: timed(steps[side], clock, what.image.device) for side in order})
         order.reverse()
@@ -259,7 +263,7 @@ def main(
     batch: int = 4,
     classes: Annotated[int | None, typer.Option(help="Default: 200 to 128 images.")] = None,
     steps: Annotated[int, typer.Option(help="Of the inner attack, and of the evaluation.")] = 2,
-    rounds: int = 3,
+    rounds: Annotated[int, typer.Option(help="0: the first runs are timed, where a step takes minutes.")] = 3,
     evaluation: Annotated[bool, typer.Option(help="Also time PGD evaluation.")] = True,
     threads: int = 1,
     clock: Annotated[str, typer.Option(help="cpu on a machine that is busy with other work, or wall.")] = "cpu",
@@ -272,6 +276,8 @@ def main(
     what = scene(small, batch, count, 1 / 255, steps, device)
     print(f"{what.model.name}, {batch} images, {count} texts, {steps} attack steps, {device}, {clock} clock")
     print(f"{'':<22}{'ratio':>7}{'released s':>11}{'ours s':>9}{'memory':>9}{'released':>10}{'ours MiB':>9}")
+    with torch.no_grad():  # so that neither side pays for what torch does once
+        what.model.embed_tokens(what.image)
     for method in methods.split(","):
         both = {"released": theirs(what, method), "ours": ours(what, method)}
         first = compare(method, what, both, rounds, now)

@@ -15,6 +15,7 @@ import torch
 from rgbdsod.attacks.rows import AttackRow
 from rgbdsod.attacks.table import ATTACKS, CLASS_OBJECTIVES, MAP_OBJECTIVES, ObjectiveRow
 from rgbdsod.datasets.known import DATASETS, KnownSet
+from rgbdsod.defenses import METHODS, TUNING_PRESETS, MethodRow, TuningPreset
 from rgbdsod.fusion import OPERATORS, PRESETS, FusionSpec, OperatorRow
 from rgbdsod.models.cost import network_cost
 from rgbdsod.models.fusions import with_fusion
@@ -159,6 +160,25 @@ def _known(row: KnownSet) -> Sequence[str]:
     return name, str(row.images), published, row.kind, row.sizes, row.depth_source, splits
 
 
+def methods() -> str:
+    return _table(("method", "what it does", "passes", "kept of the original", "paper"), map(_method, METHODS))
+
+
+def _method(row: MethodRow) -> Sequence[str]:
+    return f"`{row.name}`", row.summary, row.passes, row.reference, _arxiv(row.arxiv, row.paper)
+
+
+def tuning_presets() -> str:
+    head = ("preset", "inner attack", "optimiser", "rate", "batch", "length", "remarks")
+    return _table(head, map(_tuning_preset, TUNING_PRESETS))
+
+
+def _tuning_preset(row: TuningPreset) -> Sequence[str]:
+    attack = f"{row.attack.eps * 255:g}/255, {row.attack.steps} steps"
+    length = f"{row.steps} updates" if row.epochs is None else f"{row.epochs} epochs"
+    return f"`{row.name}`", attack, row.optimizer, f"{row.lr:g}", str(row.batch), length, row.summary
+
+
 def recipes() -> str:
     head = ("recipe", "optimiser", "highest rate", "schedule", "weight decay", "batch", "remarks", "source")
     return _table(head, map(_recipe, RECIPES))
@@ -183,6 +203,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "operators": operators,
     "figures": figures,
     "catalogue": catalogue,
+    "methods": methods,
+    "tuning-presets": tuning_presets,
     "recipes": recipes,
 }
 

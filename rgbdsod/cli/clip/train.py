@@ -25,6 +25,7 @@ _SETTINGS = ("method", "preset", "model", "weights", "original", "activation", "
              "select", "dtype", "seed")  # fmt: skip
 _CHANGES = ("steps", "optimizer", "lr", "momentum", "weight_decay", "batch", "iterations", "epochs", "warmup",
             "schedule", "attack_space", "prompts", "template")  # fmt: skip
+_NUMBERS = ("eps", "step_size")
 
 
 def train(
@@ -136,11 +137,9 @@ def _plan(flags: Mapping[str, Any], extra: Mapping[str, Any]) -> "TuningPreset":
     from rgbdsod.run.threats import parse_number
 
     method = choose_preset(flags["method"], flags["preset"], flags["model"]).method
-    changes: Changes = {name: flags[name] for name in _CHANGES}  # type: ignore[assignment]
-    for name in ("eps", "step_size"):
-        text = flags[name]
-        changes[name] = None if text is None else parse_number(text, f"--{name.replace('_', '-')}")  # type: ignore[literal-required]
-    changes["settings"] = read_settings(method, extra)
+    numbers = {name: flags[name] and parse_number(flags[name], f"--{name.replace('_', '-')}") for name in _NUMBERS}
+    given = {**{name: flags[name] for name in _CHANGES}, **numbers, "settings": read_settings(method, extra)}
+    changes: Changes = given  # type: ignore[assignment]
     return plan_tuning(flags["model"], flags["method"], flags["preset"], changes)
 
 
