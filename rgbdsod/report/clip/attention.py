@@ -111,8 +111,8 @@ def _headlines(run: Run) -> tuple[Headline, ...]:
 
 def _distances(run: Run, note: str = "") -> Table:
     columns = (
-        Column("attention", "text"), Column("model", "text"), Column("L2", better="down"),
-        Column("cosine distance", better="down"), Column("accuracy", better="up"),
+        Column("attention", "text"), Column("model", "text"), Column("L2", better="down", group="distance"),
+        Column("cosine", better="down", group="distance"), Column("accuracy", better="up"),
     )  # fmt: skip
     accuracy = run.metrics["accuracy"]
     rows = [

@@ -15,7 +15,7 @@ from rgbdsod.report.panels import Bytes
 from rgbdsod.report.view import Panel
 
 COLOURS = "magma"
-_SHARE = 0.65  # of the colours, over the picture below
+_SHARE = 0.6  # of the colours, over the picture below
 _SIDE = 256
 _GREY = (0.299, 0.587, 0.114)
 
