@@ -1,9 +1,9 @@
-"""Figures of zero-shot runs: clean against robust accuracy, and the way between two sets of weights."""
+"""Figures of zero-shot runs: clean and robust accuracy of each set, and the way between two sets of weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rgbdsod.report.svg import INK, MUTED, RULE, RUNS, page_style, to_svg
+from rgbdsod.report.svg import CLEAN, INK, MUTED, RULE, RUNS, page_style, to_svg
 from rgbdsod.report.tables import Estimate
 
 if TYPE_CHECKING:
@@ -11,14 +11,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MARKERS = ("o", "s", "D", "^", "v", "P")
-_NAMED = 24  # more points than this have no room for their names
+_SPREAD = 0.6  # of the room of a set, for its marks
+_LINE = 0.32  # inches, of a set
 
 
 class Point(NamedTuple):
-    """One mark of a plane.
+    """One mark.
 
     Attributes:
-        name: beside it.
+        name: of the set, or of the point on a path.
         clean, robust: accuracies in [0, 1] with their intervals.
     """
 
@@ -27,47 +28,74 @@ class Point(NamedTuple):
     robust: Estimate
 
 
-def plane(prefix: str, title: str, points: Mapping[str, Sequence[Point]], *, joined: bool = False) -> str:
-    """Robust against clean accuracy, with 95 % interval bars.
+def ladder(prefix: str, title: str, points: Mapping[str, Sequence[Point]]) -> str:
+    """A line for each set: clean accuracy, and robust accuracy under each attack, with 95 % interval bars.
 
     Args:
         prefix: makes element ids unique.
         title: read aloud instead of the picture.
-        points: by attack.
-        joined: draw a line through the points of an attack, in their order.
+        points: by attack, one for each set.
     """
-    named = sum(map(len, points.values())) <= _NAMED
+    names = list(dict.fromkeys(point.name for own in points.values() for point in own))
     with page_style():
-        figure, axes = _axes()
-        for place, (attack, own) in enumerate(points.items()):
-            colour, marker = RUNS[place % len(RUNS)], _MARKERS[place % len(_MARKERS)]
-            x, y = ([getattr(point, side).value for point in own] for side in ("clean", "robust"))
-            axes.plot(x, y, color=colour, marker=marker, markersize=4.5, linestyle="-" if joined else "", label=attack)
-            _bars(axes, own, colour)
-            for point in own if named else ():
-                axes.annotate(
-                    point.name, (point.clean.value, point.robust.value), xytext=(4, 3), textcoords="offset points",
-                    fontsize=7.5, color=MUTED,
-                )  # fmt: skip
-        axes.set(xlabel="clean accuracy", ylabel="robust accuracy", xlim=(-0.02, 1.05), ylim=(-0.02, 1.05))
-        axes.plot((0, 1), (0, 1), color=RULE, linewidth=0.8, zorder=0)
-        axes.legend(frameon=False, loc="upper left", labelcolor=INK)
+        figure, axes = _axes(6.4, 1.0 + _LINE * len(names) * max(2, 0.6 * (len(points) + 1)))
+        place = {name: -at for at, name in enumerate(names)}
+        clean = {point.name: point.clean for own in points.values() for point in own}
+        _marks(axes, [(clean[name], place[name] + _shift(0, len(points))) for name in names], CLEAN, "o", "clean")
+        for turn, (attack, own) in enumerate(points.items(), start=1):
+            marks = [(point.robust, place[point.name] + _shift(turn, len(points))) for point in own]
+            _marks(axes, marks, RUNS[turn % len(RUNS)], _MARKERS[turn % len(_MARKERS)], attack)
+        axes.set_yticks(list(place.values()), names)
+        axes.set(xlabel="accuracy", xlim=(-0.02, 1.02), ylim=(-len(names) + 0.4, 0.6))
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        figure.legend(loc="outside upper left", ncols=4, frameon=False, labelcolor=INK)
         return to_svg(figure, prefix, title)
 
 
-def _bars(axes: "Axes", points: Sequence[Point], colour: str) -> None:
-    for point in points:
-        x, y = point.clean, point.robust
-        if y.low is not None and y.high is not None:
-            axes.vlines(x.value, y.low, y.high, color=colour, linewidth=0.8)
-        if x.low is not None and x.high is not None:
-            axes.hlines(y.value, x.low, x.high, color=colour, linewidth=0.8)
+def curve(prefix: str, title: str, points: Mapping[str, Sequence[Point]]) -> str:
+    """Robust against clean accuracy along a path of weights.
+
+    Args:
+        prefix: makes element ids unique.
+        title: read aloud instead of the picture.
+        points: by attack, in the order of the path.
+    """
+    with page_style():
+        figure, axes = _axes(5.2, 4.4)
+        for turn, (attack, own) in enumerate(points.items()):
+            colour, marker = RUNS[turn % len(RUNS)], _MARKERS[turn % len(_MARKERS)]
+            x, y = [point.clean.value for point in own], [point.robust.value for point in own]
+            axes.plot(x, y, color=colour, marker=marker, markersize=4.5, label=attack)
+            for point in own:
+                at = (point.clean.value, point.robust.value)
+                axes.annotate(point.name, at, xytext=(4, 3), textcoords="offset points", fontsize=7.5, color=MUTED)
+                if point.robust.low is not None and point.robust.high is not None:
+                    axes.vlines(at[0], point.robust.low, point.robust.high, color=colour, linewidth=0.8)
+        axes.set(xlabel="clean accuracy", ylabel="robust accuracy", ylim=(-0.02, 1.02))
+        figure.legend(loc="outside upper left", ncols=4, frameon=False, labelcolor=INK)
+        return to_svg(figure, prefix, title)
 
 
-def _axes() -> "tuple[Figure, Axes]":
+def _marks(axes: "Axes", marks: Sequence[tuple[Estimate, float]], colour: str, marker: str, label: str) -> None:
+    axes.plot(
+        [own.value for own, _ in marks], [y for _, y in marks], color=colour, marker=marker, markersize=4.5,
+        linestyle="", label=label,
+    )  # fmt: skip
+    for own, y in marks:
+        if own.low is not None and own.high is not None:
+            axes.hlines(y, own.low, own.high, color=colour, linewidth=1.2)
+
+
+def _shift(turn: int, attacks: int) -> float:
+    """Where a mark lies in the room of its set, the clean one on top."""
+    return _SPREAD * (0.5 - turn / max(1, attacks))
+
+
+def _axes(width: float, height: float) -> "tuple[Figure, Axes]":
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.2, 4.6), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     axes.tick_params(color=RULE)
     return figure, axes

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rgbdsod.report import describe
-from rgbdsod.report.clip.drawing import Point, plane
+from rgbdsod.report.clip.drawing import Point, curve, ladder
 from rgbdsod.report.clip.pictures import picture_gallery
 from rgbdsod.report.gallery import Shown
 from rgbdsod.report.reading import Run
@@ -185,7 +185,7 @@ def _figures(run: Run, anchor: str) -> tuple[FigureGroup, ...]:
         return ()
     title = "Clean against robust accuracy"
     if _has_path(run):
-        svg = plane(f"{anchor}-path", title, _curves(run), joined=True)
+        svg = curve(f"{anchor}-path", title, _curves(run))
         caption = (
             "From the original weights (share 0) to the tuned ones (share 1), means over the sets; "
             "numbers are shares of the tuned weights."
@@ -196,9 +196,8 @@ def _figures(run: Run, anchor: str) -> tuple[FigureGroup, ...]:
     for line in lines:
         name = f"{line['attack']}, {_radius(line)}" if several else line["attack"]
         points.setdefault(name, []).append(Point(line["data"], _clean(line), _robust(line) or Estimate(0.0)))
-    svg = plane(f"{anchor}-plane", title, points)
-    caption = "A mark for each set; bars are 95 % intervals. On the line an attack would change nothing."
-    return (FigureGroup(title, (Figure(svg, caption),)),)
+    svg = ladder(f"{anchor}-sets", title, points)
+    return (FigureGroup(title, (Figure(svg, "Bars are 95 % intervals.", strip=True),)),)
 
 
 def _curves(run: Run) -> dict[str, list[Point]]:

@@ -1,5 +1,6 @@
 """What a zero-shot evaluation returns: rows, samples, a table, a document and a run folder."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -106,7 +107,7 @@ def _seconds(row: Row, samples: Sequence[Row]) -> float:
     """What an attack on a set took, summed over its images."""
     if row["attack"] is None:
         return 0.0
-    return sum(
+    return math.fsum(
         sample[f"seconds_{row['attack']}"]
         for sample in samples
         if (sample["data"], sample.get("share"), sample["eps"]) == (row["data"], row["share"], row["eps"])

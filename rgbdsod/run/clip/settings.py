@@ -120,6 +120,6 @@ def usual_eps(model: str) -> float:
 
 
 def _refuse_twice(flag: str, values: Sequence[str] | Sequence[float]) -> None:
-    twice = next((value for value in values if list(values).count(value) > 1), None)  # type: ignore[arg-type]
+    twice = next((value for value in values if list(values).count(value) > 1), None)
     if twice is not None:
         raise UsageError(f"{flag} names {twice} twice; name each once")

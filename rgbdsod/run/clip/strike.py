@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rgbdsod.attacks import Budget, ClassProblem, Result
+from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.engine import FLOAT16_SCALE, PRECISIONS
 from rgbdsod.attacks.suites.worst import worst_case
 from rgbdsod.clip import ZeroShot
@@ -72,10 +73,10 @@ class Watched(nn.Module):
         if not image.requires_grad:
             return logits
         if self.zero is None:
-            image.register_hook(self._look)
+            image.register_hook(self._look)  # type: ignore[no-untyped-call]
         if self._factor != 1:
-            logits.register_hook(lambda gradient: gradient * self._factor)
-            image.register_hook(lambda gradient: gradient / self._factor)
+            logits.register_hook(lambda gradient: gradient * self._factor)  # type: ignore[no-untyped-call]
+            image.register_hook(lambda gradient: gradient / self._factor)  # type: ignore[no-untyped-call]
         return logits
 
     def _look(self, gradient: Tensor) -> None:
@@ -177,15 +178,16 @@ def _attacked(
     watched = Watched(scene.classifier, (settings.loss_scale or FLOAT16_SCALE) / FLOAT16_SCALE)
     problem = ClassProblem(watched, scene.labels[rows])
     inputs = {"image": scene.images[rows]}
-    common = {
+    common: Common = {
         "seed": settings.seed,
         "sample_ids": [scene.ids[place] for place in rows.tolist()],
         "precision": settings.dtype,
         "stop": not last,
+        "callback": advance,
     }
     if len(members) == 1:
-        return members[0].run(problem, inputs, {"image": threat}, {**common, "callback": advance}), watched.zero
-    return worst_case(problem, inputs, {"image": threat}, members, **common, callback=advance), watched.zero
+        return members[0].run(problem, inputs, {"image": threat}, common), watched.zero
+    return worst_case(problem, inputs, {"image": threat}, members, **common), watched.zero
 
 
 def _confirm(row: ZeroShotAttack, scene: Scene, struck: Struck, rows: Tensor, settings: ZeroShotSettings) -> None:

@@ -1,15 +1,17 @@
 """A zero-shot evaluation, as `rgbdsod.run.execute` runs it."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from rgbdsod.clip import TextBank, ZeroShot, pixels
+from rgbdsod.clip import SmallClip, TextBank, ZeroShot, pixels
 from rgbdsod.datasets.zero_shot.labelled import ImageSet
 from rgbdsod.run.clip.images import ImageSets
 from rgbdsod.run.clip.interpolate import WeightPath
@@ -24,6 +26,8 @@ from rgbdsod.run.pieces import Piece
 from rgbdsod.run.store import Store
 
 Row = dict[str, Any]
+
+_NAMED = 4  # words that a note spells out
 
 
 @dataclass(eq=False)
@@ -89,22 +93,13 @@ class ZeroShotTask:
         labels = torch.as_tensor(data.labels[places], device=model.device)
         ids = [f"{data.name}/{data.ids[place]}" for place in places]
         rows: list[Row] = []
-        shares = chosen.path or (None,)
-        work = len(shares) * len(chosen.eps) * max(1, len(chosen.attacks))
-        done = 0
-        for share in shares:
+        turns = list(product(chosen.path or (None,), chosen.eps))
+        for turn, (share, eps) in enumerate(turns):
             with self._at(share):
                 classifier = self._classifiers[data.name]
                 scene = Scene(classifier, images, labels, classifier.predict(images), ids)
-                for eps in chosen.eps:
-                    found = _heads(data, scene, share, eps)
-                    for name in chosen.attacks:
-                        tell = _Progress(advance, len(part), done, work)
-                        struck = strike(name, scene, eps, chosen, tell)
-                        struck = struck if self.keeper is None else self.keeper.keep(store, data, scene, struck)
-                        found = [row | own for row, own in zip(found, _effects(name, scene, struck), strict=True)]
-                        done += 1
-                    rows += found
+                tell = _Progress(advance, len(part), turn, len(turns))
+                rows += self._rows(data, scene, share, eps, store, tell)
         return Piece(ids, rows)
 
     def metrics(self, merged: Piece) -> dict[str, Any]:
@@ -113,15 +108,26 @@ class ZeroShotTask:
 
     def notes(self) -> list[str]:
         """What a user should know before trusting a number, one sentence each."""
-        unknown = getattr(self.encoder.model, "unknown_words", None)
+        model = self.encoder.model
         found = list(self.data.warnings)
-        for data in self.data.sets if unknown is not None else ():
-            texts = [text for own in texts_of(data, self.encoder.model, self.chosen.templates) for text in own]
-            words = unknown(texts)
+        for data in self.data.sets if isinstance(model, SmallClip) else ():
+            texts = [text for own in texts_of(data, model, self.chosen.templates) for text in own]
+            words = model.unknown_words(texts)
             if words:
-                shown = ", ".join(words[:4]) + (", ..." if len(words) > 4 else "")
-                name = self.encoder.model.name
-                found.append(f"{data.name}: {name} never saw {len(words)} of the prompts' words ({shown})")
+                shown = ", ".join(words[:_NAMED]) + (", ..." if len(words) > _NAMED else "")
+                found.append(f"{data.name}: {model.name} never saw {len(words)} of the prompts' words ({shown})")
+        return found
+
+    def _rows(
+        self, data: ImageSet, scene: Scene, share: float | None, eps: float, store: Store, tell: "_Progress"
+    ) -> list[Row]:
+        """A row of each image, after all attacks of one radius."""
+        found, names = _heads(data, scene, share, eps), self.chosen.attacks
+        for place, name in enumerate(names):
+            struck = strike(name, scene, eps, self.chosen, tell.of(place, len(names)))
+            if self.keeper is not None:
+                struck = self.keeper.keep(store, data, scene, struck)
+            found = [row | own for row, own in zip(found, _effects(name, scene, struck), strict=True)]
         return found
 
     def _at(self, share: float | None) -> AbstractContextManager[None]:
@@ -135,14 +141,18 @@ class _Progress:
     Args:
         advance: takes the images of this batch that are done.
         images: of the batch.
-        before: attacks that are done with.
-        work: attacks in all.
+        before: parts of the work that are done with.
+        work: parts in all.
     """
 
     advance: Callable[[float], None]
     images: int
     before: int
     work: int
+
+    def of(self, place: int, count: int) -> "_Progress":
+        """The same for one of several attacks that make up the next part."""
+        return _Progress(self.advance, self.images, self.before * count + place, self.work * count)
 
     def __call__(self, done: int, total: int) -> None:
         self.advance(self.images * (self.before + done / max(total, 1)) / self.work)
@@ -161,7 +171,7 @@ def _effects(name: str, scene: Scene, struck: Struck) -> Iterator[Row]:
     """What an attack did to each image; `broken`: classified rightly before it, and wrongly after it."""
     sizes = perturbation_sizes(struck, scene.images)
     exact = struck.predicted if struck.exact is None else struck.exact
-    distance = [None] * len(scene.ids) if struck.distance is None else struck.distance.tolist()
+    distance = [math.inf] * len(scene.ids) if struck.distance is None else struck.distance.tolist()
     for place, (label, clean) in enumerate(zip(scene.labels.tolist(), scene.clean.tolist(), strict=True)):
         attacked, after = bool(struck.attacked[place]), int(struck.predicted[place])
         yield {
@@ -172,7 +182,7 @@ def _effects(name: str, scene: Scene, struck: Struck) -> Iterator[Row]:
             f"zero_gradient_{name}": finite(struck.zero_gradient[place].item()),
             f"radius_{name}": float(struck.threat.eps),
             f"size_{name}": sizes[place],
-            f"distance_{name}": None if distance[place] is None else finite(distance[place]),
+            f"distance_{name}": finite(distance[place]),
             f"forward_{name}": int(struck.forward[place]),
             f"backward_{name}": int(struck.backward[place]),
             f"seconds_{name}": struck.seconds if attacked else 0.0,
