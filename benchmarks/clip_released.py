@@ -16,6 +16,9 @@ from torch import Tensor
 
 from rgbdsod.clip import ClipModel, OpenClipModel
 
+LEAST_EQUAL = 0.999
+"""Share of attacked pixels that must be equal on both sides."""
+
 
 @dataclass(frozen=True, eq=False)
 class Released:
@@ -27,6 +30,8 @@ class Released:
         texts: one for each class.
         eps: radius and step of the attack.
         steps: of the attack.
+        moved: attacked images of the other side, which take the place of those of `attack` once it has run: both go on
+            from the same ones, though the sign of a gradient that is almost 0 is a matter of rounding.
     """
 
     model: ClipModel
@@ -34,6 +39,7 @@ class Released:
     texts: Sequence[str]
     eps: float
     steps: int
+    moved: Tensor | None = None
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -57,7 +63,7 @@ class Released:
             loss.backward()
             delta = self._moved(image, delta.detach(), delta.grad)
         self.model.zero_grad(set_to_none=True)
-        return (image + delta).detach()
+        return self._exchanged((image + delta).detach())
 
     def tecoa(self, image: Tensor, labels: Tensor, start: Tensor) -> Tensor:
         """The loss of a step, after its backward pass."""
@@ -87,7 +93,7 @@ class Released:
         return self._back(loss + 0.08 * refinement + 0.05 * constraint)
 
     def fare(self, image: Tensor, labels: Tensor, start: Tensor) -> Tensor:
-        """The attack goes back to the images alone; each step has an original embedding, and a clean one for the log."""
+        """The attack goes back to the images alone; an original embedding in each step, and a clean one for the log."""
         with torch.no_grad():
             kept = self.original.embed(image)
         delta = start - image
@@ -96,7 +102,8 @@ class Released:
             loss = (self.model.embed(image + delta) - kept).square().sum(1).mean()
             (slope,) = torch.autograd.grad(loss, delta)
             delta = self._moved(image, delta.detach(), slope)
-        loss = (self.model.embed(image + delta) - kept).square().sum(1).mean()
+        moved = self._exchanged((image + delta).detach())
+        loss = (self.model.embed(moved) - kept).square().sum(1).mean()
         logged = (self.model.embed(image) - kept).square().sum(1).mean()  # its graph is there until the end of the step
         return self._back(loss) + 0 * logged.detach()
 
@@ -127,6 +134,13 @@ class Released:
         low, high = raw.amin(1, keepdim=True), raw.amax(1, keepdim=True)
         maps = ((raw - low) / (high - low)).view(-1, 1, *model.grid)
         return F.interpolate(maps, (224, 224), mode="bilinear", align_corners=False)
+
+    def _exchanged(self, moved: Tensor) -> Tensor:
+        if self.moved is None:
+            return moved
+        if (same := float((moved == self.moved).float().mean())) < LEAST_EQUAL:
+            raise SystemExit(f"only {same:.2%} of the attacked pixels are equal on both sides")
+        return self.moved
 
     def _moved(self, image: Tensor, delta: Tensor, slope: Tensor | None) -> Tensor:
         assert slope is not None
