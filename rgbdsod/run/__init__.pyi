@@ -6,6 +6,10 @@ from .attack_settings import AttackPlan as AttackPlan
 from .attack_settings import AttackSettings as AttackSettings
 from .benchmark.bench import bench as bench
 from .benchmark.result import BenchResult as BenchResult
+from .clip.evaluate import evaluate_zero_shot as evaluate_zero_shot
+from .clip.opening import DualEncoder as DualEncoder
+from .clip.opening import open_dual_encoder as open_dual_encoder
+from .clip.result import ZeroShotResult as ZeroShotResult
 from .clip.train import HardenResult as HardenResult
 from .clip.train import harden as harden
 from .detector import DetectorRow as DetectorRow
@@ -28,6 +32,7 @@ __all__ = [
     "AttackSettings",
     "BenchResult",
     "DetectorRow",
+    "DualEncoder",
     "EvalResult",
     "Grid",
     "HardenResult",
@@ -36,10 +41,13 @@ __all__ = [
     "Schooling",
     "StagesResult",
     "Target",
+    "ZeroShotResult",
     "ablate_stages",
     "bench",
     "evaluate_detector",
+    "evaluate_zero_shot",
     "harden",
+    "open_dual_encoder",
     "score_pairs",
     "stages_of",
 ]

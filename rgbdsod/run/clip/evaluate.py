@@ -81,7 +81,7 @@ def evaluate_zero_shot(
         WeightsError: a loss that is not finite.
 
     Example:
-        >>> from rgbdsod.run.clip.evaluate import evaluate_zero_shot
+        >>> from rgbdsod.run import evaluate_zero_shot
         >>> result = evaluate_zero_shot(data="glyphs:pairs", attacks="pgd", n_samples=256)  # doctest: +SKIP
         >>> print(result.summary())  # doctest: +SKIP
     """

@@ -110,7 +110,9 @@ class ZeroShotTask:
         """What a user should know before trusting a number, one sentence each."""
         model = self.encoder.model
         found = list(self.data.warnings)
-        for data in self.data.sets if isinstance(model, SmallClip) else ():
+        if not isinstance(model, SmallClip):
+            return found
+        for data in self.data.sets:
             texts = [text for own in texts_of(data, model, self.chosen.templates) for text in own]
             words = model.unknown_words(texts)
             if words:
