@@ -53,7 +53,7 @@ def attention_section(run: Run, anchor: str, page: Path, shown: Shown) -> Sectio
         facts=(*describe.facts(run), *_facts(run)),
         notes=(*describe.notes(run), *missing),
         headlines=_headlines(run),
-        headline_note=f"{_NOTE.format(side=run.metrics['side'])} {_MAPS}",
+        headline_note=f"Mean Euclidean distances. {_NOTE.format(side=run.metrics['side'])} {_MAPS}",
         tables=(_distances(run),),
         gallery=gallery,
         rows=_images(run),
@@ -101,11 +101,8 @@ def _headlines(run: Run) -> tuple[Headline, ...]:
     found = []
     for kind in _kinds(run):
         own = {row["view"]: row["l2"]["value"] for row in run.metrics["distances"] if row["kind"] == kind}
-        if "repaired" in own:
-            values = (f"{own['repaired']:.0f}", f"{own['attacked']:.0f}")
-            found.append(Headline(f"{KINDS[kind]}: distance", *values, "repaired, and original"))
-        else:
-            found.append(Headline(f"{KINDS[kind]}: distance", f"{own['attacked']:.0f}", more="under attack"))
+        more = f"repaired: {own['repaired']:.0f}" if "repaired" in own else ""
+        found.append(Headline(f"{KINDS[kind]}, attacked", f"{own['attacked']:.0f}", more=more))
     return tuple(found)
 
 
@@ -120,7 +117,7 @@ def _distances(run: Run, note: str = "") -> Table:
         for own in run.metrics["distances"]
     ]
     changes = [
-        Row((KINDS[own["kind"]], "repaired less original, attacked", _of(own["l2"]), _of(own["cosine"]), None))
+        Row((KINDS[own["kind"]], "difference, attacked", _of(own["l2"]), _of(own["cosine"]), None))
         for own in run.metrics["changes"]
     ]
     return Table("Mean distance from the clean map", columns, (*rows, *changes), note or "with 95 % intervals")
