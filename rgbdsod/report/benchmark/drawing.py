@@ -1,6 +1,7 @@
 """The figure of a benchmark: what is lost against the radius, one panel for each attack."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 from rgbdsod.report.benchmark.document import BenchDocument, Target, attack_name, estimate_of
 from rgbdsod.report.svg import INK, RULE, RUNS, page_style, to_svg
@@ -9,8 +10,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-_STYLES = {"rgb": ("--", "o"), "depth": (":", "^")}
-_ALL = ("-", "s")  # all inputs, or the only one
+_Style = tuple[Literal["-", "--", ":"], str]
+
+_STYLES: Mapping[str, _Style] = {"rgb": ("--", "o"), "depth": (":", "^")}
+_ALL: _Style = ("-", "s")  # all inputs, or the only one
 _WIDTH, _HEIGHT = 2.9, 3.1  # inches of a panel
 _APART = 0.06  # of the distance between radii, between two networks
 

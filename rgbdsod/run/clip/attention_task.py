@@ -171,7 +171,8 @@ class AttentionTask:
         store.write(f"{folder}/image.png", encode(to_levels(_picture(images[at]), 255)))
         for name, views in zip(("adversarial", "repaired_adversarial"), found, strict=False):
             store.write(f"{folder}/{name}.png", encode(to_levels(_picture(views.moved[at]), 255)))
-        grid, arrays = self.encoder.model.grid, {}
+        grid = self.encoder.model.grid
+        arrays: dict[str, Any] = {}
         for view, sight in sights.items():
             for kind in self.kinds:
                 large = resized(sight.maps[kind][at : at + 1], grid, SIDE)[0].cpu().numpy()
