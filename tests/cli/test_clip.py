@@ -1,6 +1,7 @@
 """`rgbdsod clip evaluate` and `clip attack`, and the reports of their runs."""
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -137,3 +138,18 @@ def test_wrong_input_costs_one_sentence(clip, words):
 def test_pictures_are_of_one_attack(clip):
     answer = clip("attack", *FAST, "--attack", "pgd,cw")
     assert (answer.code, "pictures are of one" in answer.err) == (2, True)
+
+
+def test_what_loading_weights_warns_of_is_one_line(clip, monkeypatch):
+    """As of a foreign file that does not say its activation."""
+    from rgbdsod.run.clip import opening
+
+    load = opening.load_clip
+
+    def warning(*words, **settings):
+        warnings.warn("the file does not say its activation", stacklevel=1)
+        return load(*words, **settings)
+
+    monkeypatch.setattr(opening, "load_clip", warning)
+    answer = clip("evaluate", *FAST, "--attack", "noise")
+    assert (answer.code, answer.err) == (0, "warning: the file does not say its activation\n")

@@ -41,16 +41,16 @@ def verdicts(result: Any) -> list[dict[str, Any]]:
 
 def test_the_undefended_model_is_right_and_is_broken(model: ClipModel) -> None:
     """An attack that fails numerically would leave it standing."""
-    result = evaluate_zero_shot(model, SHAPES, attacks=("pgd", "noise"), eps=8 / 255, steps=20)
+    result = evaluate_zero_shot(model, PAIRS, attacks=("pgd", "noise"), eps=8 / 255, steps=20)
     attacked, noise = result.rows
-    assert attacked["clean"] >= 0.75
+    assert attacked["clean"] >= 0.9
     assert attacked["robust"] <= 0.25 < noise["robust"]
     assert attacked["zero_gradient"] == 0 == attacked["as_released"]
     assert attacked["largest_change"] <= 8 / 255 + 1e-7
 
 
 def test_batches_change_nothing(model: ClipModel) -> None:
-    words: dict[str, Any] = {"attacks": "pgd", "eps": HARD, "steps": 4}
+    words: dict[str, Any] = {"attacks": "pgd", "eps": HARD, "steps": 3}
     whole, *others = (verdicts(evaluate_zero_shot(model, PAIRS, **words, batch=batch)) for batch in (12, 5, 1))
     assert others == [whole, whole]
 
@@ -114,8 +114,8 @@ def test_as_released_attacks_wrong_images_too(model: ClipModel) -> None:
 
 
 def test_several_sets_radii_and_averages(model: ClipModel) -> None:
-    tuning = glyph_set("tuning", 4)
-    result = evaluate_zero_shot(model, [PAIRS, SHAPES, tuning], attacks="pgd,aa-fast", eps=(1 / 255, 8 / 255), steps=2)
+    sets = [PAIRS.select(range(3)), SHAPES.select(range(3)), glyph_set("tuning", 2)]
+    result = evaluate_zero_shot(model, sets, attacks="pgd,aa-fast", eps=(1 / 255, 8 / 255), steps=1)
     assert len(result.rows) == 12
     assert [(row["name"], row["sets"]) for row in result.averages[:2]] == [("mean", 3), ("zero-shot mean", 2)]
     own = [row for row in result.rows if (row["attack"], row["eps"]) == ("pgd", 1 / 255)]

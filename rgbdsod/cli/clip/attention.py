@@ -12,6 +12,7 @@ from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.plan import show_work
 from rgbdsod.cli.screen import Screen
 from rgbdsod.cli.sources import batch_size, given, set_deterministic, split, target
+from rgbdsod.errors import UsageError
 from rgbdsod.run.clip.attacks import find_attack
 
 if TYPE_CHECKING:
@@ -110,9 +111,11 @@ def _task(flags: Mapping[str, Any]) -> "AttentionTask":
     from rgbdsod.run.clip.texts import checked_templates, prompts_variant
     from rgbdsod.run.threats import parse_eps
 
+    radii = parse_eps(flags["eps"]) if flags["eps"] else (usual_eps(flags["model"]),)
+    if len(radii) != 1:
+        raise UsageError(f"--eps names {len(radii)} radii, but maps are of one attack; pass one")
     settings = ZeroShotSettings(
-        attacks=(flags["attack"],), steps=flags["steps"], attack_space=flags["attack_space"],
-        eps=parse_eps(flags["eps"])[:1] if flags["eps"] else (usual_eps(flags["model"]),),
+        attacks=(flags["attack"],), steps=flags["steps"], attack_space=flags["attack_space"], eps=radii,
         templates=flags["templates"], seed=flags["seed"],
     ).checked()  # fmt: skip
     set_deterministic(flags["deterministic"])

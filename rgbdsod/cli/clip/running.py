@@ -1,6 +1,7 @@
 """What `rgbdsod clip evaluate` and `rgbdsod clip attack` do with their flags."""
 
 import shlex
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
     """
     screen = Screen.of(flags)
     settings = _settings(flags)
-    task = _task(flags, settings, "clip evaluate")
+    task = _task(screen, flags, settings, "clip evaluate")
     _run(screen, task, flags, "evaluate")
 
 
@@ -46,7 +47,7 @@ def run_attack(flags: Mapping[str, Any]) -> None:
     for name, values in (("--attack", settings.attacks), ("--eps", settings.eps)):
         if len(values) != 1:
             raise UsageError(f"{name} names {len(values)}, but pictures are of one; pass one, or use clip evaluate")
-    task = _task(flags, settings, "clip attack")
+    task = _task(screen, flags, settings, "clip attack")
     _run(screen, task, flags, "attack")
 
 
@@ -78,7 +79,7 @@ def _settings(flags: Mapping[str, Any]) -> "ZeroShotSettings":
     ).checked()
 
 
-def _task(flags: Mapping[str, Any], settings: "ZeroShotSettings", command: str) -> "ZeroShotTask":
+def _task(screen: Screen, flags: Mapping[str, Any], settings: "ZeroShotSettings", command: str) -> "ZeroShotTask":
     from rgbdsod.run.clip.evaluate import zero_shot_task
     from rgbdsod.run.clip.images import GLYPH_TASKS, open_sets
     from rgbdsod.run.clip.keeping import Keeper
@@ -91,17 +92,24 @@ def _task(flags: Mapping[str, Any], settings: "ZeroShotSettings", command: str) 
         prompts=prompts_variant(checked_templates(settings.templates)), count=flags["n_samples"], seed=settings.seed,
     )  # fmt: skip
     named = given({**flags, "data": ",".join(names or ())}, _SOURCES)
+    encoder = _encoder(screen, flags, settings)
     keeper = Keeper(frozenset(data.ids[:_SHOWN])) if command == "clip attack" else None
-    return zero_shot_task(_encoder(flags, settings), data, settings, given=named, command=command, keeper=keeper)
+    return zero_shot_task(encoder, data, settings, given=named, command=command, keeper=keeper)
 
 
-def _encoder(flags: Mapping[str, Any], settings: "ZeroShotSettings") -> "DualEncoder":
+def _encoder(screen: Screen, flags: Mapping[str, Any], settings: "ZeroShotSettings") -> "DualEncoder":
+    """The model; what its loader warns of is shown like every other warning."""
     from rgbdsod.run.clip.opening import open_dual_encoder
 
-    return open_dual_encoder(
-        flags["model"], flags["weights"], flags["original"], activation=flags["activation"],
-        normalization=flags["normalization"], device=flags["device"], keep_original=bool(settings.path),
-    )  # fmt: skip
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        encoder = open_dual_encoder(
+            flags["model"], flags["weights"], flags["original"], activation=flags["activation"],
+            normalization=flags["normalization"], device=flags["device"], keep_original=bool(settings.path),
+        )  # fmt: skip
+    for warning in told:
+        screen.warn(str(warning.message))
+    return encoder
 
 
 def _run(screen: Screen, task: "ZeroShotTask", flags: Mapping[str, Any], label: str) -> None:
