@@ -24,6 +24,7 @@ def test_one_document_and_the_same_command_reads_it_again(document, call):
         (["--attention", ","], "--attention is empty"),
         (["--attack", "pdg"], 'no zero-shot attack "pdg"'),
         (["--eps", "8"], "did you mean 8/255?"),
+        (["--eps", "2/255,8/255"], "--eps names 2 radii"),
         (["--repaired", "none.safetensors"], "none.safetensors"),
         (["--data", "glyphs:pears"], "pears"),
     ],

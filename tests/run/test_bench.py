@@ -9,6 +9,7 @@ from cli_schema import problems
 
 from rgbdsod.errors import UsageError
 from rgbdsod.report import report
+from rgbdsod.report.benchmark.figures import write_bench_figures
 from rgbdsod.run import Target, bench
 from rgbdsod.run.benchmark.line import Line, relative_loss
 from rgbdsod.run.benchmark.suites import SUITES, Case, read_suites
@@ -124,9 +125,7 @@ def test_relative_loss_has_the_interval_of_drawing_images():
 
 def test_images_that_failed_before_are_not_fooled():
     failed, fails = np.array([True, False, False]), np.array([True, True, False])
-    line = Line.of(
-        Case(**EVERY), "m", 0.1, clean=np.ones(3), attacked=np.ones(3), failed=failed, fails=fails, seconds=np.ones(3)
-    )
+    line = Line.of(Case(**EVERY), "m", 0.1, clean=np.ones(3), attacked=np.ones(3), failed=failed, fails=fails)
     assert (line.held, line.fooled, line.share.value) == (2, 1, 0.5)
 
 
@@ -164,5 +163,6 @@ def test_its_page_and_its_tables(found, tmp_path):
     assert "| bbsnet | rgb |" in table
     lines = report(found.folder, format="csv", out=tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + len(found.rows)
+    assert all("font-family" in file.read_text() for file in write_bench_figures(found.folder, tmp_path))
     with pytest.raises(UsageError, match="a benchmark"):
         report([found.folder, found.folder], compare=True, out=tmp_path / "c.html")

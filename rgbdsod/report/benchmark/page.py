@@ -27,8 +27,8 @@ _SHARE = "Share fooled"
 _NOTE = (
     "Relative loss: (clean - attacked) / clean of the main measure, S-measure of maps or accuracy of classes. Fooled: "
     "of the images that were right before (IoU of 0.5 or more; the true class), those that no longer are. 95 % "
-    "intervals: images drawn with replacement; Wilson's for shares. The attack, its steps, its radius and the rounding "
-    "to 8 bit are the same for all; tasks, networks and measures are not, so compare how a loss grows, not who is better."
+    "intervals: images drawn with replacement; Wilson's for shares. Attack, steps, radius and rounding to 8 bit are "
+    "the same for all; tasks, networks and measures are not, so compare how a loss grows, not who is better."
 )
 
 

@@ -31,7 +31,6 @@ class Line:
         held: images that did not fail before the attack.
         fooled: how many of these fail under it.
         share: of `fooled` in `held`.
-        seconds: the attack took for each image.
     """
 
     case: Case
@@ -44,12 +43,10 @@ class Line:
     held: int
     fooled: int
     share: Estimate
-    seconds: float
 
     @classmethod
     def of(
         cls, case: Case, network: str, eps: float, *, clean: Floats, attacked: Floats, failed: Flags, fails: Flags,
-        seconds: Floats,
     ) -> "Line":  # fmt: skip
         """A line from what is known of each image, in one order.
 
@@ -57,12 +54,11 @@ class Line:
             case, network, eps: see `Line`.
             clean, attacked: the main measure before and after (N,), in [0, 1].
             failed, fails: whether the image fails before, and after (N,).
-            seconds: that its attack took (N,).
         """
         held, fooled = int((~failed).sum()), int((fails & ~failed).sum())
         return cls(
             case, network, eps, len(clean), float(clean.mean()), float(attacked.mean()), relative_loss(clean, attacked),
-            held, fooled, _share(fooled, held), float(seconds.mean()),
+            held, fooled, _share(fooled, held),
         )  # fmt: skip
 
     def row(self) -> dict[str, Any]:

@@ -48,16 +48,11 @@ def saliency_lines(
     lines = []
     for turn, eps in enumerate(case.eps):
         rows = result.samples[turn::count]
-        clean, attacked, seconds = (
-            np.array([row[key] for row in rows], float)
-            for key in (f"clean_{measure}", f"attacked_{measure}", "seconds")
+        clean, attacked = (
+            np.array([row[key] for row in rows], float) for key in (f"clean_{measure}", f"attacked_{measure}")
         )
         failed, fails = (np.array([row[key] for row in rows], bool) for key in ("fooled_before", "fooled"))
-        lines.append(
-            Line.of(
-                case, network.name, eps, clean=clean, attacked=attacked, failed=failed, fails=fails, seconds=seconds
-            )
-        )
+        lines.append(Line.of(case, network.name, eps, clean=clean, attacked=attacked, failed=failed, fails=fails))
     return lines
 
 

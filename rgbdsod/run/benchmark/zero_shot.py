@@ -1,6 +1,5 @@
 """A case of the world of zero-shot classifiers: labels of images, attacked by the very functions that attack maps."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,17 +111,15 @@ class _Task:
         labels = torch.as_tensor(data.labels[places], device=model.device)
         ids = [f"{data.name}/{data.ids[place]}" for place in places]
         right = (classifier.predict(images) == labels).tolist()
-        after: list[tuple[list[bool], float]] = []
+        after: list[list[bool]] = []
         for turn, eps in enumerate(self.case.eps):
-            begin = time.perf_counter()
             moved = perturbed(classifier, images, labels, ids, [self.member], Budget(eps=eps), seed=self.seed)
-            seconds = (time.perf_counter() - begin) / len(ids)
-            after.append(((classifier.predict(moved) == labels).tolist(), seconds))
+            after.append((classifier.predict(moved) == labels).tolist())
             advance(len(part) * (turn + 1) / len(self.case.eps))
         rows = [
-            {"id": name, "eps": eps, "right": right[at], "right_after": right[at] and kept[at], "seconds": seconds}
+            {"id": name, "eps": eps, "right": right[at], "right_after": right[at] and kept[at]}
             for at, name in enumerate(ids)
-            for eps, (kept, seconds) in zip(self.case.eps, after, strict=True)
+            for eps, kept in zip(self.case.eps, after, strict=True)
         ]
         return Piece(ids, rows)
 
@@ -139,5 +136,4 @@ def _line(case: Case, network: str, eps: float, rows: list[dict[str, Any]]) -> L
     right, kept = (np.array([row[name] for row in rows], bool) for name in ("right", "right_after"))
     return Line.of(
         case, network, eps, clean=right.astype(float), attacked=kept.astype(float), failed=~right, fails=~kept,
-        seconds=np.array([row["seconds"] for row in rows]),
     )  # fmt: skip
