@@ -153,7 +153,8 @@ def folder_path(
         return Path(out)
     identity = {"command": command, "settings": dict(settings), **_identity(record)}
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:6]
-    return Path("runs") / command.replace(" ", "-") / (name or f"{re.sub(r'[^A-Za-z0-9._-]+', '-', title).strip('-.')}-{digest}")
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-.")
+    return Path("runs") / command.replace(" ", "-") / (name or f"{readable}-{digest}")
 
 
 def refuse_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
