@@ -256,7 +256,7 @@ def compare(name: str, what: Scene, steps: dict[str, Step], rounds: int, clock: 
 
 def main(
     methods: Annotated[
-        str, typer.Option(help="Of training steps, separated by commas.")
+        str, typer.Option(help="Of training steps, separated by commas; or none.")
     ] = "tecoa,pmg-aft,tga-zsr,fare",
     small: Annotated[bool, typer.Option("--small", help="The built-in architecture instead of ViT-B/32.")] = False,
     batch: int = 4,
@@ -277,7 +277,7 @@ def main(
     print(f"{'':<22}{'ratio':>7}{'released s':>11}{'ours s':>9}{'memory':>9}{'released':>10}{'ours MiB':>9}")
     with torch.no_grad():  # so that neither side pays for what torch does once
         what.model.embed_tokens(what.image)
-    for method in methods.split(","):
+    for method in filter(None, methods.split(",")):
         first = compare(method, what, training_steps(what, method), rounds, now)
         print(f"{'':<24}{differences(method, first)}", flush=True)
     if not evaluation:
