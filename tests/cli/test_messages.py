@@ -76,7 +76,10 @@ USAGE = [
         "--adversarial-eps 8 is larger than the whole range [0, 1]; did you mean 8/255?",
     ),
     ("info pdg", 'nothing is called "pdg"; did you mean "pgd"? (rgbdsod list)'),
-    ("list nothing*", 'nothing matches "nothing*" among models, attacks, objectives, datasets, metrics, methods, presets'),
+    (
+        "list nothing*",
+        'nothing matches "nothing*" among models, attacks, objectives, datasets, metrics, methods, presets',
+    ),
     ("report", "name the folder of a run, or pass --latest"),
 ]
 
