@@ -36,8 +36,10 @@ def test_a_classifier_loses_all_its_norms():
 
 @pytest.mark.parametrize("name", ["bbsnet", "jldcf", "d3net"])
 def test_built_in_networks(name):
-    model = load_model(name, device="cpu")
-    inputs = {"rgb": torch.rand(1, 3, 96, 96), "depth": torch.rand(1, 1, 96, 96)}
+    # In float64: in float32 rounding turns a ReLU here and there, and with it a gradient that is right.
+    model = load_model(name, device="cpu").double()
+    drawn = torch.Generator().manual_seed(0)
+    inputs = {key: torch.rand(1, n, 96, 96, generator=drawn).double() for key, n in (("rgb", 3), ("depth", 1))}
     ready = prepare(model, lambda one: one(**inputs))
     assert norms(ready) < 0.1 * norms(model)
     points = [{name: x.clone().requires_grad_() for name, x in inputs.items()} for _ in range(2)]
@@ -45,7 +47,7 @@ def test_built_in_networks(name):
         torch.autograd.grad(one(**at).sum(), list(at.values())) for one, at in zip((model, ready), points, strict=True)
     ]
     for own, quick in zip(*slopes, strict=True):
-        assert (own - quick).norm() < 1e-3 * own.norm()
+        assert (own - quick).norm() < 1e-9 * own.norm()
 
 
 class Shared(nn.Module):
