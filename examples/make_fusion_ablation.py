@@ -1,7 +1,7 @@
 """Repeat the measured ablation of docs/fusion-ablation.md: `make fusion-ablation`.
 
 Trains the three architectures in all designs, attacks them, and writes figures and the page of all numbers into the
-documentation. Some eight hours on two cores from nothing; what lies in `runs/ablate` is not computed again.
+documentation. Some two and a half hours on two cores from nothing; what lies in `runs/ablate` is not computed again.
 """
 
 import re

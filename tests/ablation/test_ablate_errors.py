@@ -47,5 +47,5 @@ def test_d3net_has_two_encoders_in_early_fusion():
 @pytest.mark.parametrize("name", TRAININGS)
 def test_every_scheme_has_arguments_and_a_usual_value(name):
     scheme = training_scheme(name)
-    assert scheme.text == name
+    assert scheme.name == name and (scheme.value is None) == (name == "plain")
     assert bool(scheme.arguments()) == (name != "plain")

@@ -39,12 +39,6 @@ class Scheme:
         """What `rgbdsod.train` is given."""
         return {} if self.value is None else self._arguments(self.value)
 
-    @property
-    def text(self) -> str:
-        """The scheme and its value, as tables name it: `itc`, or `itc:0.5` where the value is not the usual one."""
-        usual = _SCHEMES[self.name].usual
-        return self.name if self.value == usual else f"{self.name}:{self.value:g}"
-
 
 @dataclass(frozen=True)
 class _Row:
