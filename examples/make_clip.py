@@ -1,12 +1,14 @@
 """Rebuild the weights of the built-in dual encoder from a seed: `python examples/make_clip.py`.
 
-Image-text contrast on 16,000 generated glyphs with their captions; equal captions of a batch are positives of each
-other. Writes weights and, beside them, a record: command, data, versions, figures of the weights as they are shipped.
+Image-text contrast on generated glyphs with their captions; equal captions of a batch are positives of each other.
+Writes weights and, beside them, a record: command, data, versions, figures of the weights as they are shipped.
 """
 
 import json
 import math
 import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
@@ -43,7 +45,7 @@ def main(
 ) -> None:
     """Train, measure and write."""
     start = perf_counter()
-    network = train(seed, steps, device)
+    network = train([glyph_pairs(seed)], seed, steps, device)
     file = assets / "clip.safetensors"
     record = save_asset(network, file) | {
         "what": "a small dual encoder trained on generated glyphs; not a model of photographs",
@@ -61,27 +63,54 @@ def main(
         _write(file.with_suffix(".json"), record | {"figures": figures(built_in())})
 
 
-def train(seed: int, steps: int, device: str = "cpu") -> SmallNetwork:
-    """A network after so many steps."""
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Images with captions, of which each batch has so many.
+
+    Attributes:
+        images: uint8 (N,3,32,32).
+        captions: of each image.
+        count: in a batch.
+    """
+
+    images: Tensor
+    captions: Sequence[str]
+    count: int
+
+    def rows(self, generator: torch.Generator) -> Iterator[Tensor]:
+        """Positions of a batch's images, epoch after epoch; the rest of an epoch that fills no batch is left out."""
+        order = torch.empty(0, dtype=torch.long)
+        while True:
+            if len(order) < self.count:
+                order = torch.randperm(len(self.images), generator=generator)
+            yield order[: self.count]
+            order = order[self.count :]
+
+
+def glyph_pairs(seed: int, count: int = BATCH) -> Pairs:
+    """Generated glyphs with their captions."""
+    drawn = glyphs(PAIRS, seed=seed)
+    return Pairs(torch.from_numpy(drawn.images).permute(0, 3, 1, 2), drawn.captions, count)
+
+
+def train(sources: Sequence[Pairs], seed: int, steps: int, device: str = "cpu") -> SmallNetwork:
+    """A network after so many steps, each on images of every source."""
     torch.manual_seed(seed)
     network = SmallNetwork().to(device)
     model = SmallClip(network).to(device)
     network.requires_grad_(True)
-    pairs = glyphs(PAIRS, seed=seed)
-    images = torch.from_numpy(pairs.images).permute(0, 3, 1, 2).to(device)
-    sentences, sentence_of = np.unique(pairs.captions, return_inverse=True)
     optimiser = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share_of_rate(step, steps))
     generator = torch.Generator().manual_seed(seed)
-    order = torch.empty(0, dtype=torch.long)
+    orders = [source.rows(generator) for source in sources]
     for step in range(steps):
-        if len(order) < BATCH:
-            order = torch.randperm(PAIRS, generator=generator)
-        rows, order = order[:BATCH], order[BATCH:]
-        batch = _shifted(images[rows].float() / 255, generator)
-        said, which = np.unique(sentence_of[rows.numpy()], return_inverse=True)
-        texts = network.text(sentences[said].tolist())[torch.from_numpy(which).to(device)]
+        rows = [next(order) for order in orders]
+        images = torch.cat([source.images[own] for source, own in zip(sources, rows, strict=True)])
+        captions = [source.captions[row] for source, own in zip(sources, rows, strict=True) for row in own.tolist()]
+        batch = _shifted(images.to(device).float() / 255, generator)
+        said, which = np.unique(captions, return_inverse=True)
         groups = torch.from_numpy(which).to(device)
+        texts = network.text(said.tolist())[groups]
         loss, seen = itc_loss(model.embed(batch), texts, (-network.log_scale).exp(), groups, positives="group")
         optimiser.zero_grad()
         loss.backward()
