@@ -1,4 +1,14 @@
 from .adversarial_training import AdversarialTraining as AdversarialTraining
+from .patch.aware import Defended as Defended
+from .patch.aware import through as through
+from .patch.fills import FILLS as FILLS
+from .patch.fills import fill as fill
+from .patch.purifier import Defence as Defence
+from .patch.purifier import Purified as Purified
+from .patch.purifier import Purifier as Purifier
+from .patch.table import PATCH_DEFENSES as PATCH_DEFENSES
+from .patch.table import PatchDefenseRow as PatchDefenseRow
+from .patch.table import patch_defense as patch_defense
 from .zero_shot.attention import gradcam as gradcam
 from .zero_shot.attention import text_attention as text_attention
 from .zero_shot.attention import vision_attention as vision_attention
@@ -23,14 +33,21 @@ from .zero_shot.table import MethodRow as MethodRow
 from .zero_shot.table import hardening_method as hardening_method
 
 __all__ = [
+    "FILLS",
     "METHODS",
+    "PATCH_DEFENSES",
     "TUNING_PRESETS",
     "AdversarialTraining",
+    "Defence",
+    "Defended",
     "Encoder",
     "Hardening",
     "InnerAttack",
     "MethodRow",
     "NumericsError",
+    "PatchDefenseRow",
+    "Purified",
+    "Purifier",
     "TuningBatch",
     "TuningPreset",
     "check_gradients",
@@ -38,12 +55,15 @@ __all__ = [
     "class_logits",
     "class_losses",
     "clip_losses",
+    "fill",
     "gradcam",
     "hardening_method",
     "image_distance",
     "kl_divergence",
     "map_distance",
+    "patch_defense",
     "squared_distance",
     "text_attention",
+    "through",
     "vision_attention",
 ]

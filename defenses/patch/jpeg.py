@@ -1,0 +1,52 @@
+"""Saving as JPEG and reading again."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from kornia.enhance import jpeg_codec_differentiable
+from torch import Tensor
+from torchvision.io import ImageReadMode, decode_jpeg, encode_jpeg
+
+from rgbdsod.defenses.patch.purifier import Differentiable, Filter
+from rgbdsod.errors import UsageError
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Jpeg(Filter):
+    """Encoded and decoded by libjpeg, depth as an 8-bit grey image; attacked through a differentiable codec.
+
+    Args:
+        on: the inputs that are saved; None: all.
+        quality: 1 to 100.
+
+    Raises:
+        UsageError: a quality outside.
+
+    Source: Dziugaite et al., "A study of the effect of JPG compression on adversarial images", arXiv 1608.00853; the
+        codec for attacks: Reich et al., "Differentiable JPEG: The Devil is in the Details", WACV 2024.
+    """
+
+    quality: int = 75
+
+    name: ClassVar[str] = "jpeg"
+    differentiable: ClassVar[Differentiable] = "bpda"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.quality <= 100:
+            raise UsageError(f"quality={self.quality}; pass 1 to 100")
+
+    @torch.no_grad()
+    def filter(self, image: Tensor) -> Tensor:
+        """The decoded image; the codec runs on the CPU, image by image."""
+        levels = (image.clamp(0, 1) * 255).round().to("cpu", torch.uint8)
+        mode = ImageReadMode.GRAY if image.shape[1] == 1 else ImageReadMode.RGB
+        files = encode_jpeg(list(levels), self.quality)
+        return torch.stack([decode_jpeg(file, mode) for file in files]).to(image) / 255
+
+    def filter_softly(self, image: Tensor) -> Tensor:
+        """The same tables with a smooth rounding."""
+        quality = image.new_tensor([float(self.quality)])
+        colour = image.expand(-1, 3, -1, -1)
+        decoded: Tensor = jpeg_codec_differentiable(colour, quality)
+        return decoded if image.shape[1] == 3 else decoded.mean(1, keepdim=True)

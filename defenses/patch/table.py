@@ -1,0 +1,107 @@
+"""Which defences against patches exist. No torch here."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from rgbdsod.errors import UsageError
+from rgbdsod.registry import Table
+
+if TYPE_CHECKING:
+    from rgbdsod.defenses.patch.purifier import Defence
+
+
+@dataclass(frozen=True)
+class PatchDefenseRow:
+    """One defence.
+
+    Args:
+        name: what a user types.
+        path: where it is, "module:Class".
+        summary: what it does.
+        kind: a filter changes all pixels, a localiser looks for the patch, a reference is a row of comparison.
+        paper: authors, title and year; "" where it has none.
+        arxiv: arXiv id, or "".
+        passes: through networks, for one batch: F a forward of the model, u of a small network of its own.
+        aware: how it is attacked knowingly.
+        trained: whether it needs weights.
+        needs: what else a call needs, or "".
+    """
+
+    name: str
+    path: str
+    summary: str
+    kind: Literal["filter", "localiser", "reference"]
+    paper: str = ""
+    arxiv: str = ""
+    passes: str = "0"
+    aware: str = "exact gradient"
+    trained: bool = False
+    needs: str = ""
+
+    def load(self) -> "type[Defence]":
+        """The defence's class; imports torch."""
+        module, _, name = self.path.partition(":")
+        found: type[Defence] = getattr(importlib.import_module(module), name)
+        return found
+
+
+_HERE = "rgbdsod.defenses.patch"
+_SQUEEZE = "Xu et al., Feature Squeezing, 2018"
+
+PATCH_DEFENSES: Table[PatchDefenseRow] = Table(
+    "patch-defense",
+    [
+        PatchDefenseRow("none", f"{_HERE}.reference:Undefended", "nothing: the undefended model", "reference"),
+        PatchDefenseRow("oracle", f"{_HERE}.reference:Oracle",
+                        "the true mask, filled: the ceiling of every localiser; with on= the attacked modality alone",
+                        "reference", needs="the true masks"),
+        PatchDefenseRow("random-mask", f"{_HERE}.reference:RandomMask",
+                        "as many pixels masked somewhere else: the price of masking", "reference",
+                        aware="expectation over its draws", needs="the true masks"),
+        PatchDefenseRow("jpeg", f"{_HERE}.jpeg:Jpeg", "saved as JPEG of quality 75 and read again", "filter",
+                        "Dziugaite et al., A study of the effect of JPG compression, 2016", "1608.00853",
+                        aware="a differentiable codec"),
+        PatchDefenseRow("bits", f"{_HERE}.bits:Bits", "rounded to 32 levels", "filter", _SQUEEZE, "1704.01155",
+                        aware="the gradient of the identity"),
+        PatchDefenseRow("median", f"{_HERE}.median:Median", "the median of 5x5 pixels", "filter", _SQUEEZE,
+                        "1704.01155"),
+        PatchDefenseRow("tv", f"{_HERE}.tv:TotalVariation", "total variation denoising of weight 0.1", "filter",
+                        "Guo et al., Countering Adversarial Images using Input Transformations, 2018", "1711.00117"),
+        PatchDefenseRow("lgs", f"{_HERE}.lgs:Lgs", "blocks of dense edges are darkened by as much as they are edges",
+                        "localiser", "Naseer et al., Local Gradients Smoothing, 2019", "1807.01216",
+                        aware="soft block threshold, penalty on block means"),
+        PatchDefenseRow("jedi", f"{_HERE}.jedi:Jedi", "windows of unusual entropy, closed and inpainted", "localiser",
+                        "Tarchoun et al., Jedi, 2023", "2304.10029", aware="soft histogram, penalty on the entropy"),
+        PatchDefenseRow("pad-lite", f"{_HERE}.pad_lite:PadLite",
+                        "windows unlike their neighbours that change under JPEG, by superpixels; not PAD", "localiser",
+                        "after Jing et al., PAD: Patch-Agnostic Defense, 2024", "",
+                        aware="penalty on the change under a differentiable codec"),
+    ],
+)  # fmt: skip
+"""All defences against patches, by name."""
+
+
+def patch_defense(name: str, settings: Mapping[str, Any] | None = None, /, **more: Any) -> "Defence":
+    """A defence with its settings; imports torch.
+
+    Args:
+        name: of a row in `PATCH_DEFENSES`.
+        settings: by name; what is not named has its paper's default.
+        more: further ones, which win.
+
+    Raises:
+        UsageError: no such defence or setting, or a value that a setting cannot have.
+
+    Example:
+        >>> from rgbdsod.defenses import patch_defense
+        >>> patch_defense("lgs", threshold=0.2).smoothing
+        2.3
+    """
+    kind = PATCH_DEFENSES[name].load()
+    given = {**(settings or {}), **more}
+    known = [field.name for field in fields(kind)]
+    if unknown := [key for key in given if key not in known]:
+        raise UsageError(f'defence {name} has no setting "{unknown[0]}"; its settings are {", ".join(known)}')
+    return kind(**given)
