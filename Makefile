@@ -7,7 +7,7 @@ VERSION := $(shell cksum < pyproject.toml | cut -d' ' -f1)
 READY := $(VENV)/.ready-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 
-.PHONY: attack test lint types tests test-slow weights fusion-ablation readme docs clean
+.PHONY: attack test lint types tests test-slow weights fusion-ablation clip-robustness readme docs clean
 
 attack: $(READY)
 	$(BIN)/rgbdsod attack --model bbsnet --modality depth
@@ -47,6 +47,12 @@ weights: $(READY)
 
 fusion-ablation: $(READY)
 	$(BIN)/python examples/make_fusion_ablation.py
+
+# PHOTOGRAPHS: .npz files of labelled images (x_train, y_train, x_test, y_test, class_names) to pre-train on and measure with.
+clip-robustness: $(READY)
+	$(BIN)/python examples/make_clip_study.py $(PHOTOGRAPHS)
+	$(BIN)/python examples/measure_numerics.py
+	$(BIN)/python examples/write_clip_study.py $(PHOTOGRAPHS)
 
 readme: $(READY)
 	$(BIN)/python examples/make_readme.py

@@ -1,7 +1,7 @@
 """What is checked once, before an attack begins."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -57,6 +57,22 @@ def check_norms(attack: str, threat: Threat, norms: Sequence[str]) -> None:
     for name, budget in threat.items():
         if budget.norm not in norms:
             raise UsageError(f'attack "{attack}" takes --norm {", ".join(norms)}, not {budget.norm} (for {name})')
+
+
+def check_choice(choices: Iterable[str], **settings: str) -> None:
+    """Refuse a setting that is none of the choices, by its parameter's name.
+
+    Args:
+        choices: what it may be.
+        settings: the settings.
+
+    Raises:
+        UsageError: so.
+    """
+    known = list(choices)
+    for name, value in settings.items():
+        if value not in known:
+            raise UsageError(f"--{name.replace('_', '-')} {value}: expected one of {', '.join(known)}")
 
 
 def check_counts(**counts: int) -> None:

@@ -126,6 +126,15 @@ class MapProblem(OnModel):
         stay = (self._aim.positive == self._truth.positive).to(left)
         return -beside.total(left * beside.unturned * (1 - stay)), beside.total(left * stay)
 
+    @property
+    def objects(self) -> Tensor:
+        """Where the truth shows objects, bool (B,1,H,W)."""
+        return self._truth.positive
+
+    def beside(self, hidden: Tensor) -> Self:
+        """The problem with some pixels that do not count, bool (B,1,H,W): those under a patch."""
+        return self._with(_valid=~hidden if self._valid is None else self._valid.to(hidden.device) & ~hidden)
+
     def raising(self, objective: str) -> Self:
         """The problem with another objective."""
         row = MAP_OBJECTIVES[objective]

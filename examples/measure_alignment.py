@@ -53,8 +53,9 @@ def detector(
 @app.command()
 def pairs(
     model: Model = "bbsnet",
-    iterations: Steps = 800,
-    images: Images = 640,
+    iterations: Steps = 1200,
+    judge_iterations: Annotated[int, typer.Option(help="of the training that judges; matching is learned late")] = 4000,
+    images: Images = 4000,
     side: Side = 64,
     seed: Seed = 0,
     share: Annotated[float, typer.Option(help="of the images whose depth is wrong")] = 0.3,
@@ -65,7 +66,7 @@ def pairs(
     data = Mismatched(right, share)
     judge = out / f"judge-{model}-{seed}"
     losses = AlignmentSettings(itc_dense=0.3, itm=1.0)
-    _train(model, data, judge, iterations, side, seed, alignment=losses)
+    _train(model, data, judge, judge_iterations, side, seed, alignment=losses)
     scores = score_pairs(judge, data, device="cpu")
     print("| wrong depth | AUROC of the score |\n|---|---|")
     for kind in ("", *KINDS):

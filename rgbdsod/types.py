@@ -1,7 +1,7 @@
 """Types that several rooms speak of."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -12,6 +12,34 @@ Modality = Literal["rgb", "depth", "both"]
 
 Callback = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
+
+
+class Objects(NamedTuple):
+    """The objects of one image.
+
+    Attributes:
+        boxes: (N,4) x0, y0, x1, y1 in pixels; the image's corner is (0, 0).
+        labels: int64 (N,), positions in the list of class names.
+        crowd: bool (N,), True where a box holds a group of things that nobody separated.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    crowd: Tensor
+
+
+class Detections(NamedTuple):
+    """What a detector found in one image, the best first.
+
+    Attributes:
+        boxes: (N,4) x0, y0, x1, y1 in pixels.
+        scores: (N,) in [0, 1].
+        labels: int64 (N,), positions in the list of class names.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
 
 
 @runtime_checkable
