@@ -34,7 +34,7 @@ PRETRAINING, TUNING = 2500, 300
 PHOTOGRAPHS = BATCH // 4
 """Of a batch of pre-training, where there are photographs."""
 IMAGES, STEPS = 128, 30
-POINTS, FEW = "0:1:0.2", 64
+POINTS, FEW = "0:1:0.25", 64
 """Of the way from the original to the tuned weights, and the images that it is measured on."""
 
 
@@ -98,8 +98,9 @@ class Study:
         original = {name: value.clone() for name, value in self.pretrained(seed).visual.state_dict().items()}
         encoder = DualEncoder(self.model(method, rate, seed), original=original)
         return evaluate_zero_shot(
-            encoder, [own.sample(FEW, 0) for own in self.tasks()], attacks=("pgd", "aa-fast"), eps=EPS, steps=10,
-            interpolate=POINTS, device="cpu", out=self.out / "curves" / self._folder(method, rate, seed).name,
+            encoder, [glyph_set(task.name, FEW) for task in TASKS if not task.tuned], attacks=("pgd", "aa-fast"),
+            eps=EPS, steps=10, interpolate=POINTS, device="cpu",
+            out=self.out / "curves" / self._folder(method, rate, seed).name,
         )  # fmt: skip
 
     def _folder(self, method: str, rate: float, seed: int) -> Path:
