@@ -44,6 +44,10 @@ from .minimum.fab import fab as fab
 from .minimum.fmn import fmn as fmn
 from .minimum.hinge import hinge as hinge
 from .minimum.lbfgs import lbfgs as lbfgs
+from .patch.attack import adversarial_patch as adversarial_patch
+from .patch.patch import Patch as Patch
+from .patch.patch import apply_patch as apply_patch
+from .patch.result import PatchResult as PatchResult
 from .prepared import prepare as prepare
 from .problem import Problem as Problem
 from .problem import frozen as frozen
@@ -86,6 +90,8 @@ __all__ = [
     "LatentGenerator",
     "MapProblem",
     "Member",
+    "Patch",
+    "PatchResult",
     "PerturbationGenerator",
     "Problem",
     "Result",
@@ -94,10 +100,12 @@ __all__ = [
     "SuiteResult",
     "Threat",
     "Universal",
+    "adversarial_patch",
     "advgan",
     "alma",
     "apgd",
     "apgdt",
+    "apply_patch",
     "audit",
     "autoattack",
     "bisection",

@@ -136,3 +136,11 @@ def check_ids(sample_ids: Sequence[str] | None, samples: int) -> list[str]:
     if len(sample_ids) != samples:
         raise UsageError(f"{len(sample_ids)} sample ids for {samples} samples; pass one id per sample")
     return [str(sample) for sample in sample_ids]
+
+
+def workable(value: Tensor) -> Tensor:
+    """The values in float32 or float64, free of any graph."""
+    value = value.detach()
+    if value.dtype != torch.float64:
+        value = value.float()
+    return value.clone() if value.is_inference() else value

@@ -46,6 +46,7 @@ class AttackRow:
             where a change stops to count.
         outputs: what the attacked model must give: class scores, maps, or "any".
         ranges: what its own parameters may be, by name, where `RANGES` does not say it.
+        eps: the radius where a user names none; None: the usual one of the norm.
     """
 
     name: str
@@ -59,6 +60,7 @@ class AttackRow:
     aim: Literal["strongest", "nearest"] = "strongest"
     outputs: Literal["any", "classes", "maps"] = "any"
     ranges: Mapping[str, str] = field(default_factory=dict)
+    eps: float | None = None
 
     def load(self) -> Callable[..., Any]:
         """The attack's function; imports torch."""

@@ -8,6 +8,7 @@ from rgbdsod.attacks.blackbox.table import ROWS as BLACKBOX
 from rgbdsod.attacks.generative.table import ROWS as GENERATIVE
 from rgbdsod.attacks.gradient.table import ROWS as GRADIENT
 from rgbdsod.attacks.minimum.table import ROWS as MINIMUM
+from rgbdsod.attacks.patch.table import ROWS as PATCH
 from rgbdsod.attacks.rows import AttackRow, load
 from rgbdsod.attacks.saliency.table import ROWS as SALIENCY
 from rgbdsod.attacks.sensor.table import ROWS as SENSOR
@@ -40,6 +41,7 @@ ATTACKS: Table[AttackRow] = Table(
         *GENERATIVE,
         *SENSOR,
         *SALIENCY,
+        *PATCH,
         *SUITES,
         _NOISE,
     ],

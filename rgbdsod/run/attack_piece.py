@@ -21,6 +21,7 @@ from rgbdsod.run.attack_settings import AttackPlan
 from rgbdsod.run.measure import Measured, finite, measure
 from rgbdsod.run.modeling import device_of, inputs_of
 from rgbdsod.run.painting import target_maps
+from rgbdsod.run.patched import patch_columns, write_patch_files
 from rgbdsod.run.spaces import of_batch
 from rgbdsod.run.store import Store
 from rgbdsod.run.threats import Radii
@@ -152,6 +153,7 @@ class AttackPiece:
             back.append(round_trip(store, sample, before, after, own, keep=keep))
             if keep:
                 write_rest(store, sample, threat)
+                write_patch_files(store, sample.id, result, i)
             if keep and tensors:
                 write_tensors(store, sample.id, after)
         return {name: torch.cat([image[name] for image in back]) for name in self.clean}
@@ -221,6 +223,7 @@ class AttackPiece:
                 "backward": int(result.backward[i]),
                 "queries": int(result.queries[i]),
                 "seconds": attacked.seconds,
+                **patch_columns(result, i),
             }
             for i in range(len(self.samples))
         ]

@@ -108,7 +108,8 @@ class AttackPlan:
         norm = settings.norm or ("linf" if "linf" in row.norms else row.norms[0])
         if norm not in row.norms:
             raise UsageError(f'attack "{row.name}" has norms {", ".join(row.norms)}; got --norm {norm}')
-        radii = all_radii(attacked, settings.eps, norm, bounded=row.aim == "strongest")
+        eps = row.eps if settings.eps is None else settings.eps
+        radii = all_radii(attacked, eps, norm, bounded=row.aim == "strongest")
         if settings.eot < 1:
             raise UsageError(f"--eot {settings.eot} is the mean of nothing; pass 1 or more")
         if settings.objective not in MAP_OBJECTIVES:

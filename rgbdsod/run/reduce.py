@@ -10,6 +10,7 @@ from rgbdsod.run.attack_settings import AttackPlan
 from rgbdsod.run.definitions import PROTOCOLS, definitions
 from rgbdsod.run.health import row_checks
 from rgbdsod.run.measure import changes, set_values
+from rgbdsod.run.patched import with_place
 from rgbdsod.run.pieces import Piece
 
 Row = dict[str, Any]
@@ -24,6 +25,7 @@ def attack_metrics(merged: Piece, plan: AttackPlan) -> dict[str, Any]:
         merged: all images, one row for each radius.
         plan: what was done.
     """
+    merged, left_out = with_place(merged)
     turns = [merged.rows[turn :: len(plan.radii)] for turn in range(len(plan.radii))]
     clean = merged.counts["clean"]
     return {
@@ -35,6 +37,7 @@ def attack_metrics(merged: Piece, plan: AttackPlan) -> dict[str, Any]:
         "results": [_result(merged, rows, turn, plan) for turn, rows in enumerate(turns)],
         "worst": _worst(merged, turns),
         "health": row_checks(turns[-1], plan),
+        **({"no_place": left_out, "images": len(merged.ids)} if left_out else {}),
     }
 
 

@@ -19,6 +19,8 @@ def attack_table(metrics: dict[str, Any], protocol: str = "benchmark") -> str:
     results = metrics["results"]
     lines = _one_eps(metrics, results[0], protocol) if len(results) == 1 else _several_eps(metrics, protocol)
     lines += [line for result in results for line in _smallest(result, metrics)]
+    if metrics.get("no_place"):
+        lines.append(f"no place for a patch, left out of all columns: {', '.join(metrics['no_place'])}")
     lines += health_lines(metrics.get("health", []))
     if metrics["note"]:
         lines.append(metrics["note"])

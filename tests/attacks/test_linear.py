@@ -86,7 +86,7 @@ def test_exact_l2_projection_is_never_worse_near_the_box():
     assert (exact > quick + 1e-3).any()
 
 
-PAIRS = [(row, norm) for row in ATTACKS if row.outputs == "any" for norm in row.norms]
+PAIRS = [(row, norm) for row in ATTACKS if row.outputs == "any" and row.eps is None for norm in row.norms]
 
 
 @pytest.mark.parametrize(("row", "norm"), PAIRS, ids=lambda part: getattr(part, "name", part))

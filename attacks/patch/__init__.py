@@ -1,0 +1,1 @@
+"""Adversarial patches: a mask, a placement and an expectation over transformations on the common core."""

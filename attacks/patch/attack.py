@@ -1,0 +1,156 @@
+"""A patch for each image, found on the common core."""
+
+from typing import Unpack
+
+import torch
+from torch import Tensor
+
+from rgbdsod.attacks.budget import Budget, Threat
+from rgbdsod.attacks.core import Common
+from rgbdsod.attacks.door import check_choice, check_counts, check_ids, check_inputs, check_norms, check_numbers
+from rgbdsod.attacks.patch.compose import COLOURS, Surface
+from rgbdsod.attacks.patch.inverse_depth import DepthKind
+from rgbdsod.attacks.patch.objectives import GOALS
+from rgbdsod.attacks.patch.placement import Placement
+from rgbdsod.attacks.patch.problem import Setting
+from rgbdsod.attacks.patch.result import PatchResult
+from rgbdsod.attacks.patch.seeking import Pursuit, seek
+from rgbdsod.attacks.patch.shapes import outline, window
+from rgbdsod.attacks.patch.steps import STARTS
+from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
+from rgbdsod.attacks.problem import Problem
+from rgbdsod.errors import UsageError
+from rgbdsod.types import Inputs
+
+
+def adversarial_patch(
+    problem: Problem,
+    inputs: Inputs,
+    threat: Threat,
+    *,
+    steps: int = 200,
+    step_size: float | None = None,
+    restarts: int = 1,
+    patch_size: float | str = "5%",
+    shape: str = "square",
+    where: str = "random",
+    at: str = "0.5,0.5",
+    depth_mode: str = "plane",
+    depth_kind: str = "unknown",
+    patch_goal: str = "own",
+    transforms: str = "none",
+    draws: int = 4,
+    start: str = "uniform",
+    canvas: int = 0,
+    smooth: float | None = None,
+    printable: float | None = None,
+    **common: Unpack[Common],
+) -> PatchResult:
+    """A patch on each picture, in colour, in depth or in both at the same place.
+
+    Which inputs carry the patch is said by the threat: rgb (or image), depth, or both. A radius of 1 leaves the values
+    under the patch free; a smaller one bounds how far they go from what they cover.
+
+    Args:
+        problem: what is attacked.
+        inputs: all inputs (B, ...) in [0, 1].
+        threat: budgets by input, norm "linf"; the radius of a plain patch is 1.
+        steps: of a restart.
+        step_size: of a pixel; None: 2/255. The plane's numbers take steps of Adam of 0.01.
+        restarts: runs from different starts; each sample keeps its best.
+        patch_size: what the patch covers of the picture, "5%" or 0.05.
+        shape: "square", "disc", "rounded", or sides such as "3:2".
+        where: "random"; "fixed"; "on-object", "off-object" or "boundary", for problems that know their objects;
+            "worst": where the gradient is largest, the best of eight places after a short attack.
+        at: fixed only: the centre as shares of width and height.
+        depth_mode: "surface", "card", "plane", "relief" or "free", where depth is attacked; see `Surface`.
+        depth_kind: what depth means: "inverse", "unknown" (taken as inverse), or "metric:NEAR-FAR".
+        patch_goal: "own": the problem's objective and goal, away from the patch; for maps also "hide", "ghost", "swap",
+            "degrade" and "self".
+        transforms: what may happen to the patch: "none", "digital", "print", "hard", "thys", "tsea" or "art".
+        draws: of the transforms, of which one gradient and one look are the mean.
+        start: "uniform" noise, or "grey".
+        canvas: side of the patch's own picture in pixels; 0: as large as it is seen.
+        smooth: weight of the total variation; None: what goes with the transforms.
+        printable: weight of the distance to printable colours; None: what goes with the transforms.
+        common: see `rgbdsod.attacks.core.Common`.
+
+    Returns:
+        The patched pictures and the patches. Samples without a place come back clean, and are marked.
+
+    Raises:
+        UsageError: settings that do not fit the problem or each other; a patch larger than the picture.
+
+    Source: Brown et al., "Adversarial Patch", arXiv 1712.09665; the expectation over transformations of arXiv
+    1707.07397; printing of Sharif et al., CCS 2016. Depth of a card: own.
+    """
+    check_norms("patch", threat, ("linf",))
+    check_choice(TRANSFORMS, transforms=transforms)
+    check_choice(STARTS, start=start)
+    check_choice(("own", *GOALS), patch_goal=patch_goal)
+    check_counts(steps=steps, restarts=restarts, draws=draws)
+    check_numbers(step_size=step_size)
+    check_numbers(zero=True, canvas=float(canvas), smooth=smooth, printable=printable)
+    if restarts > 1 and start == "grey":
+        raise UsageError(f"--restarts {restarts} all start from grey; use --start uniform")
+    placement, kind = Placement(where, at), DepthKind.parse(depth_kind)
+    samples = check_inputs(problem, inputs, threat)
+    changed = _changed(inputs, threat, depth_mode)
+    image = _image(inputs)
+    span, preset = window(patch_size, shape, image), TRANSFORMS[transforms]
+    height = canvas or span[0]
+    setting = Setting(
+        outline(shape, height, max(1, round(height * span[1] / span[0]))),
+        span,
+        Surface(depth_mode if "depth" in changed else "none", kind),
+        preset,
+        patch_goal,
+        preset.smooth if smooth is None else smooth,
+        preset.printable if printable is None else printable,
+        common.get("seed", 0),
+    )
+    pursuit = Pursuit(setting, changed, steps, step_size or 2 / 255, restarts, start, draws)
+    ids = check_ids(common.get("sample_ids"), samples)
+    facts = {"attack": "patch", "size": str(patch_size), "shape": shape, "where": where, "transforms": transforms,
+             "depth_kind": str(kind), "steps": steps, "seed": setting.seed}  # fmt: skip
+    with torch.inference_mode(False):
+        return seek(problem, inputs, threat, pursuit, placement, {**common, "sample_ids": ids}, facts)
+
+
+def _changed(inputs: Inputs, threat: Threat, depth_mode: str) -> tuple[str, ...]:
+    """The inputs that carry the patch.
+
+    Raises:
+        UsageError: one that cannot; a depth mode that leaves nothing to seek.
+    """
+    changed = tuple(name for name in inputs if name in threat and _free(threat[name]))
+    for name in changed:
+        if name not in (*COLOURS, "depth"):
+            raise UsageError(f"a patch is made of rgb, image or depth, not of {name}; leave it out of the threat")
+        channels = 1 if name == "depth" else 3
+        if inputs[name].ndim != 4 or inputs[name].shape[1] != channels:
+            raise UsageError(f'input "{name}" has shape {tuple(inputs[name].shape)}; patches need (B,{channels},H,W)')
+    Surface(depth_mode)
+    if "depth" in changed and depth_mode == "none":
+        raise UsageError("--depth-mode none leaves depth as it is; use --modality rgb, or another depth mode")
+    if changed == ("depth",) and depth_mode == "surface":
+        raise UsageError("--depth-mode surface leaves nothing to seek in depth alone; use card, plane, relief or free")
+    return changed
+
+
+def _free(budget: Budget) -> bool:
+    """Whether anything may change."""
+    return bool(budget.eps.any()) if isinstance(budget.eps, Tensor) else not budget.empty
+
+
+def _image(inputs: Inputs) -> tuple[int, int]:
+    """(H, W) of all inputs.
+
+    Raises:
+        UsageError: they differ.
+    """
+    sizes = {tuple(value.shape[-2:]) for value in inputs.values()}
+    if len(sizes) > 1:
+        raise UsageError(f"inputs of sizes {', '.join(f'{h}x{w}' for h, w in sorted(sizes))}; patches need one size")
+    height, width = sizes.pop()
+    return height, width

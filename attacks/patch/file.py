@@ -1,0 +1,100 @@
+"""A patch as files: a picture to print, tensors to go on with, and what is known of them. Nothing that could run."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from rgbdsod.errors import DataError
+
+SCHEMA = "rgbdsod.patch/1"
+PICTURE, TENSORS, FACTS = "patch.png", "patch.safetensors", "patch.json"
+
+
+def patch_files(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> dict[str, bytes]:
+    """A patch's three files by name.
+
+    Args:
+        tensors: alpha (1,h,w), and content (3,h,w) and relief (1,h,w) where there are such.
+        about: in JSON's types.
+    """
+    stored = {name: value.detach().float().cpu().contiguous() for name, value in tensors.items()}
+    text = json.dumps({"schema": SCHEMA, **about}, sort_keys=True, allow_nan=False, indent=1)
+    return {
+        PICTURE: _picture(stored),
+        TENSORS: save(stored, {"schema": SCHEMA, "about": text}),
+        FACTS: (text + "\n").encode(),
+    }
+
+
+def write_patch(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files, each under a temporary name first, so that no half-written one is ever found.
+
+    Args:
+        folder: made where it is missing.
+        files: contents by name.
+
+    Raises:
+        DataError: they cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            temporary = folder / f".{name}.{os.getpid()}.tmp"
+            try:
+                temporary.write_bytes(content)
+                temporary.replace(folder / name)
+            finally:
+                temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {(error.strerror or str(error)).lower()}") from error
+
+
+def read_patch(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A patch's tensors, and what was written about it.
+
+    Args:
+        path: the folder, or the .safetensors file in it.
+
+    Raises:
+        DataError: it is missing, damaged, or something else.
+    """
+    path = path / TENSORS if path.is_dir() else path.with_name(TENSORS) if path.name in (PICTURE, FACTS) else path
+    try:
+        with safe_open(str(path), "pt") as file:
+            known = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
+    except SafetensorError as error:
+        raise DataError(f"{path} is damaged, or no safetensors file ({error})") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {(error.strerror or 'no such file').lower()}") from error
+    if known.get("schema") != SCHEMA:
+        found = known.get("schema") or f"tensors {', '.join(sorted(tensors)[:3]) or 'none'}"
+        raise DataError(f"{path} holds no patch (found: {found})")
+    try:
+        about: dict[str, Any] = json.loads(known["about"])
+    except (KeyError, ValueError) as error:
+        raise DataError(f"{path} does not say what its patch is ({error})") from error
+    if not all(bool(((value >= -1) & (value <= 1)).all()) for value in tensors.values()):  # NaN fails as well
+        raise DataError(f"{path} holds a patch with values outside [0, 1]; make it again")
+    return tensors, about
+
+
+def _picture(tensors: Mapping[str, Tensor]) -> bytes:
+    """Colours with their shape as RGBA; a patch of depth alone is grey, as bright as it is near."""
+    alpha = tensors["alpha"]
+    grey = tensors.get("relief", torch.full_like(alpha, 0.5))
+    colour = tensors.get("content", grey.expand(3, -1, -1))
+    codes = (torch.cat([colour, alpha]).clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    done, content = cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(codes), cv2.COLOR_RGBA2BGRA))
+    if not done:
+        raise DataError(f"a patch of {codes.shape[1]}x{codes.shape[0]} cannot be written as PNG")
+    return content.tobytes()

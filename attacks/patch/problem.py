@@ -1,0 +1,305 @@
+"""The problem of a patch: its variables are the patch's, its outputs are the victim's on patched pictures."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from rgbdsod.attacks.budget import Budget, Threat
+from rgbdsod.attacks.norms import ball
+from rgbdsod.attacks.patch.compose import COLOURS, Canvas, Placed, Surface, compose, passing
+from rgbdsod.attacks.patch.objectives import GOALS, View
+from rgbdsod.attacks.patch.patch import Patch
+from rgbdsod.attacks.patch.placement import grown
+from rgbdsod.attacks.patch.pose import STEEPEST, Pose, Size, homographies, limited
+from rgbdsod.attacks.patch.printing import total_variation, unprintable
+from rgbdsod.attacks.patch.transforms.draw import Draw
+from rgbdsod.attacks.patch.transforms.presets import Transforms
+from rgbdsod.attacks.problem import Problem
+from rgbdsod.attacks.randomness import Streams
+from rgbdsod.errors import UsageError
+from rgbdsod.types import Inputs
+
+COLOUR, PLANE, RELIEF = "patch", "plane", "relief"
+"""The variables: colours (B,3,h,w), nearness and tilt (B,3), relief (B,1,h,w), all in [0, 1]."""
+
+RELIEF_REACH = 8 / 255
+_MARGIN = 0.02  # of the longer side: how far around a patch the map is not looked at
+
+
+@runtime_checkable
+class Beside(Protocol):
+    """A problem that can leave pixels out of account."""
+
+    def beside(self, hidden: Tensor) -> Problem:
+        """The problem without the pixels under a patch, bool (B,1,H,W)."""
+        ...
+
+
+class Glimpse(NamedTuple):
+    """What the victim makes of one draw.
+
+    Args:
+        outputs: the victim's.
+        hidden: the pixels under and around the patch, bool (B,1,H,W).
+        mask: those under it.
+    """
+
+    outputs: Any
+    hidden: Tensor
+    mask: Tensor
+
+
+class Seen(NamedTuple):
+    """What the victim makes of all draws of a pass, and what the patch costs the printer, (B,)."""
+
+    glimpses: list[Glimpse]
+    cost: Tensor | float
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What does not change while a patch is sought.
+
+    Args:
+        alpha: shape, (1,h,w).
+        span: rows and columns of the patch's window in the image.
+        surface: what the patch does to depth.
+        transforms: what may happen to it.
+        goal: "own": the victim's problem, away from the patch; or a name of `GOALS`.
+        smooth: weight of the total variation.
+        printable: weight of the distance to printable colours.
+        seed: of all draws.
+    """
+
+    alpha: Tensor
+    span: Size
+    surface: Surface
+    transforms: Transforms
+    goal: str = "own"
+    smooth: float = 0.0
+    printable: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What belongs to each picture.
+
+    Args:
+        clean: the inputs that the patch changes.
+        pose: where the patch hangs.
+        ids: of the samples.
+        budgets: of the inputs in `clean`.
+        objects: bool (B,1,H,W); None where the victim does not say.
+        ghost: where an object is to appear, bool (B,1,H,W); None: no goal needs it.
+    """
+
+    clean: dict[str, Tensor]
+    pose: Pose
+    ids: Sequence[str]
+    budgets: Threat
+    objects: Tensor | None = None
+    ghost: Tensor | None = None
+
+    def select(self, index: Tensor) -> "Scene":
+        """Some of the pictures; an index may repeat."""
+        rows = index.to(self.pose.centre.device)
+        return Scene(
+            {name: value[index] for name, value in self.clean.items()},
+            self.pose.select(rows),
+            [self.ids[row] for row in index.tolist()],
+            {name: budget.select(index) for name, budget in self.budgets.items()},
+            None if self.objects is None else self.objects[index],
+            None if self.ghost is None else self.ghost[index],
+        )
+
+
+class PatchProblem:
+    """A victim's problem as a function of a patch on its pictures.
+
+    Inputs that the patch does not change are inputs of this problem too, so that the engine fills them in and the
+    victim encodes them once.
+
+    Args:
+        victim: what is attacked.
+        scene: the pictures.
+        setting: the rest.
+    """
+
+    def __init__(self, victim: Problem, scene: Scene, setting: Setting) -> None:
+        self._victim, self._scene, self._setting = victim, scene, setting
+        self._draws: tuple[str, ...] = ("look/0",)
+
+    def __getattr__(self, name: str) -> Any:
+        """What it does not know itself, it knows of the victim."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._victim, name)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The variables, and the victim's untouched inputs."""
+        return (*self.variables, *(name for name in self._victim.inputs if name not in self._scene.clean))
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """What is sought."""
+        return variables_of(tuple(self._scene.clean), self._setting.surface)
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        """The victim's."""
+        return self._victim.modules
+
+    @property
+    def passes(self) -> int:
+        """How often the victim is asked in one pass."""
+        return len(self._draws) * int(getattr(self._victim, "passes", 1))
+
+    def drawn(self, *labels: str) -> Self:
+        """The problem under these draws of the transformations."""
+        return self._with(_draws=labels)
+
+    def given(self, fixed: Inputs) -> Self:
+        """The problem with the victim's untouched inputs filled in."""
+        return self._with(_victim=self._victim.given(fixed))
+
+    def select(self, index: Tensor) -> Self:
+        """The problem for some of the samples."""
+        return self._with(_victim=self._victim.select(index), _scene=self._scene.select(index))
+
+    def forward(self, inputs: Inputs) -> Seen:
+        """The victim's outputs under each draw."""
+        glimpses = []
+        for label in self._draws:
+            placed = self.placed(inputs, label)
+            outputs = self._victim.forward(placed.inputs)
+            hidden = grown(placed.mask, max(1, round(_MARGIN * max(placed.mask.shape[-2:]))))
+            glimpses.append(Glimpse(outputs, hidden, placed.mask))
+        return Seen(glimpses, self._cost(inputs))
+
+    def loss(self, outputs: Seen, progress: float = 0.0) -> Tensor:
+        """The mean objective of all draws, less what printing costs, (B,)."""
+        return self._gain(outputs, progress) - outputs.cost
+
+    def track(self, outputs: Seen) -> Tensor:
+        """What patches are ranked by: the victim's own ranking, or the objective, without the costs."""
+        if self._setting.goal == "own":
+            found = [self._own(glimpse).track(glimpse.outputs) for glimpse in outputs.glimpses]
+            if all(value is not None for value in found):
+                return torch.stack([value for value in found if value is not None]).mean(0)
+        return self._gain(outputs, 1.0)
+
+    def fooled(self, outputs: Seen) -> Tensor:
+        """Whether the victim's aim is reached away from the patch, under more than half of the draws."""
+        found = [self._own(glimpse).fooled(glimpse.outputs) for glimpse in outputs.glimpses]
+        return torch.stack(found).float().mean(0) > 0.5
+
+    def placed(self, inputs: Inputs, label: str | None = None) -> Placed:
+        """Patched pictures.
+
+        Args:
+            inputs: the variables, and whatever else.
+            label: of a draw of the transformations; None: the patch as it is, where it hangs.
+        """
+        setting, scene = self._setting, self._scene
+        image = next(iter(scene.clean.values()))
+        changes = setting.transforms if label is not None and setting.transforms.random else Transforms("none", "")
+        draw = Draw(Streams(setting.seed, scene.ids, "patch", label), image)
+        canvas, pose = self._canvas(inputs, image)
+        size = (setting.alpha.shape[-2], setting.alpha.shape[-1])
+        if changes.motion is not None:
+            pose, grow = changes.motion.moved(pose, size, draw)
+            if canvas.near is not None:
+                offset = setting.surface.kind.offset
+                canvas = canvas._replace(near=(canvas.near + offset) * grow.to(canvas.near) - offset)
+        if canvas.colour is not None:
+            colour = canvas.colour
+            for change in changes.colours:
+                colour = change(colour, draw)
+            canvas = canvas._replace(colour=passing(colour) if changes.colours else colour)
+        places = homographies(pose, size, (image.shape[-2], image.shape[-1]), setting.surface.focal)
+        found = compose(scene.clean, canvas, places.to(image.device), setting.surface, pose.tilt)
+        inside = {name: self._inside(name, found.inputs[name]) for name in scene.clean}
+        shown = {name: changes.seen(name, value, draw) for name, value in inside.items()}
+        rest = {name: value for name, value in inputs.items() if name not in self.variables}
+        return Placed({**rest, **shown}, found.mask)
+
+    def patches(self, inputs: Inputs, facts: Mapping[str, Any]) -> tuple[Tensor, list[Patch]]:
+        """The variables as patches, and their places (B,3,3)."""
+        setting, image = self._setting, next(iter(self._scene.clean.values()))
+        canvas, pose = self._canvas(inputs, image)
+        size, mode = (image.shape[-2], image.shape[-1]), setting.surface.mode
+        places = homographies(pose, (setting.alpha.shape[-2], setting.alpha.shape[-1]), size, setting.surface.focal)
+        found = []
+        for row in range(len(image)):
+            plane = None
+            if canvas.near is not None:
+                across, down = pose.tilt[row].tolist()
+                plane = (float(canvas.near[row]), across, down)
+            parts = [None if part is None else part[row].detach().cpu() for part in (canvas.colour, canvas.relief)]
+            place = {"place": places[row].tolist()}
+            found.append(Patch(setting.alpha, parts[0], mode, plane, parts[1], {**facts, **place}))
+        return places, found
+
+    def _canvas(self, inputs: Inputs, image: Tensor) -> tuple[Canvas, Pose]:
+        """The variables as patches, and how these hang, with the tilt that the variables ask for."""
+        mode, numbers, relief = self._setting.surface.mode, inputs.get(PLANE), inputs.get(RELIEF)
+        alpha, pose = self._setting.alpha.to(image).expand(len(image), -1, -1, -1), self._scene.pose
+        if relief is not None and mode == "relief":
+            relief = (2 * relief - 1) * RELIEF_REACH
+        if numbers is not None and mode != "card":
+            pose = pose.leaning(limited((2 * numbers[:, 1:] - 1) * STEEPEST))
+        return Canvas(alpha, inputs.get(COLOUR), None if numbers is None else numbers[:, 0], relief), pose
+
+    def _inside(self, name: str, value: Tensor) -> Tensor:
+        """The picture inside its budget; the gradient passes as if there were none."""
+        budget: Budget = self._scene.budgets[name]
+        if budget.mask is None and not isinstance(budget.eps, Tensor) and budget.eps >= 1:
+            return value
+        kept = ball(self._scene.clean[name], budget).project(value.detach())
+        return kept + (value - value.detach())
+
+    def _own(self, glimpse: Glimpse) -> Problem:
+        """The victim's problem, away from the patch where it can look away."""
+        return self._victim.beside(glimpse.hidden) if isinstance(self._victim, Beside) else self._victim
+
+    def _gain(self, outputs: Seen, progress: float) -> Tensor:
+        if self._setting.goal == "own":
+            found = [self._own(glimpse).loss(glimpse.outputs, progress) for glimpse in outputs.glimpses]
+        else:
+            found = [GOALS[self._setting.goal].function(self._view(glimpse)) for glimpse in outputs.glimpses]
+        return torch.stack(found).mean(0)
+
+    def _view(self, glimpse: Glimpse) -> View:
+        objects, ghost = self._scene.objects, self._scene.ghost
+        if objects is None or not isinstance(glimpse.outputs, Tensor):
+            raise UsageError(f"--patch-goal {self._setting.goal} is for saliency maps; {self._victim.name} gives none")
+        empty = torch.zeros_like(objects) if ghost is None else ghost
+        return View(glimpse.outputs, objects, glimpse.mask, ~glimpse.hidden, empty & ~glimpse.hidden)
+
+    def _cost(self, inputs: Inputs) -> Tensor | float:
+        """What the printer minds, (B,)."""
+        setting, cost = self._setting, 0.0
+        if COLOUR not in inputs or not (setting.smooth or setting.printable):
+            return cost
+        smooth = setting.smooth * total_variation(inputs[COLOUR], setting.span) if setting.smooth else 0.0
+        return smooth + (setting.printable * unprintable(inputs[COLOUR]) if setting.printable else 0.0)
+
+    def _with(self, **changes: object) -> Self:
+        other = copy.copy(self)
+        vars(other).update(changes)
+        return other
+
+
+def variables_of(changed: Sequence[str], surface: Surface) -> tuple[str, ...]:
+    """What is sought where a patch changes these inputs."""
+    found = [COLOUR] if set(changed) & set(COLOURS) else []
+    if "depth" in changed:
+        found += [PLANE] if surface.has_card else []
+        found += [RELIEF] if surface.mode in ("relief", "free") else []
+    return tuple(found)

@@ -1,0 +1,238 @@
+"""From pictures and settings to patches: place them, run the core, lay the found patches on the pictures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from rgbdsod.attacks.budget import Budget, Threat
+from rgbdsod.attacks.core import Common, perturb, plain
+from rgbdsod.attacks.door import workable
+from rgbdsod.attacks.patch.expectation import Expectation, looks
+from rgbdsod.attacks.patch.ghosts import ghost_region
+from rgbdsod.attacks.patch.layout import Corner, Layout, sensitivity
+from rgbdsod.attacks.patch.patch import Patch
+from rgbdsod.attacks.patch.placement import Placement, poses, shadow_of
+from rgbdsod.attacks.patch.pose import homographies
+from rgbdsod.attacks.patch.problem import COLOUR, PLANE, RELIEF, PatchProblem, Scene, Setting, variables_of
+from rgbdsod.attacks.patch.result import PatchResult, stretched
+from rgbdsod.attacks.patch.steps import STARTS, Apart, middle, step_of
+from rgbdsod.attacks.patch.warp import footprint
+from rgbdsod.attacks.problem import Problem
+from rgbdsod.attacks.quantise import quantise
+from rgbdsod.attacks.result import Result
+from rgbdsod.types import Inputs
+
+_TRIAL = 10  # steps of the short attack that compares places
+
+
+@dataclass(frozen=True, eq=False)
+class Pursuit:
+    """How a patch is sought.
+
+    Args:
+        setting: what does not change meanwhile.
+        changed: the inputs that carry it.
+        steps: of a restart.
+        step_size: of a pixel.
+        restarts: runs from different starts.
+        start: a name of `STARTS`.
+        draws: of the transforms in one gradient.
+    """
+
+    setting: Setting
+    changed: tuple[str, ...]
+    steps: int
+    step_size: float
+    restarts: int
+    start: str
+    draws: int
+
+    def problem(self, victim: Problem, inputs: Inputs, threat: Threat, ids: Sequence[str],
+                corners: Sequence[Corner]) -> PatchProblem:  # fmt: skip
+        """The patch's problem at these places."""
+        setting = self.setting
+        clean = {name: workable(inputs[name]) for name in self.changed}
+        image = next(iter(clean.values()))
+        pose = poses(corners, setting.alpha, setting.span)
+        objects = getattr(victim, "objects", None)
+        ghost = None
+        if setting.goal in ("ghost", "swap") and objects is not None:
+            size, canvas = (image.shape[-2], image.shape[-1]), tuple(setting.alpha.shape[-2:])
+            shadow = footprint(setting.alpha[None], homographies(pose, (canvas[0], canvas[1]), size), size)
+            ghost = ghost_region(objects, shadow.to(objects.device))
+        scene = Scene(clean, pose, ids, {name: threat[name] for name in self.changed}, objects, ghost)
+        found = PatchProblem(victim, scene, setting)
+        return found.drawn(*looks(self.draws)) if setting.transforms.random else found
+
+    def run(self, problem: PatchProblem, inputs: Inputs, common: Common) -> Result:
+        """The core's result in the patch's variables, colours on the grid of 8 bit."""
+        variables = self.variables(inputs)
+        budgets = {name: Budget(eps=0.5, levels=None if name == PLANE else 255) for name in variables}
+        untouched = {name: value for name, value in inputs.items() if name not in self.changed}
+        return perturb(
+            cast(Problem, problem),
+            {**variables, **untouched},
+            budgets,
+            steps=self.steps if variables else 0,
+            step_size=step_of(self.step_size),
+            restarts=self.restarts,
+            start=STARTS[self.start],
+            rule=Apart,
+            estimate=Expectation(self.steps, self.draws) if self.setting.transforms.random else plain,
+            attack="patch",
+            **common,
+        )
+
+    def variables(self, inputs: Inputs, count: int | None = None) -> dict[str, Tensor]:
+        """The variables at the middle of their range, for so many patches; by default one for each picture."""
+        like = workable(next(iter(inputs.values())))
+        rows, (height, width) = count or len(like), self.setting.alpha.shape[-2:]
+        shapes: dict[str, tuple[int, ...]] = {
+            COLOUR: (rows, 3, height, width),
+            PLANE: (rows, 3),
+            RELIEF: (rows, 1, height, width),
+        }
+        wanted = variables_of(self.changed, self.setting.surface)
+        return middle({name: shapes[name] for name in wanted}, like)
+
+
+def seek(
+    problem: Problem, inputs: Inputs, threat: Threat, pursuit: Pursuit, placement: Placement, common: Common,
+    facts: Mapping[str, Any],
+) -> PatchResult:  # fmt: skip
+    """A patch for each picture that has a place for it.
+
+    Args:
+        problem: what is attacked.
+        inputs: all inputs (B, ...) in [0, 1].
+        threat: budgets by input.
+        pursuit: how patches are sought.
+        placement: where they go.
+        common: see `Common`; with ids.
+        facts: what is written into the patches.
+    """
+    ids = list(common.get("sample_ids") or ())
+    image = next(iter(inputs.values()))
+    if not pursuit.changed:
+        return _nothing(perturb(problem, inputs, threat, steps=0, attack="patch", **common), image)
+    setting = pursuit.setting
+    shadow = shadow_of(setting.alpha, setting.span)
+    layout = Layout(placement, shadow, (image.shape[-2], image.shape[-1]), setting.seed)
+    extra = (torch.zeros(len(ids), dtype=torch.int64), torch.zeros(len(ids), dtype=torch.int64))
+    corners: Sequence[Corner | None]
+    if placement.where == "worst":
+        corners, extra = _worst(problem, inputs, threat, pursuit, layout, common)
+    else:
+        corners = layout.corners(ids, getattr(problem, "objects", None))
+    index = torch.tensor([row for row, corner in enumerate(corners) if corner is not None], dtype=torch.int64)
+    if not len(index):
+        return _nothing(perturb(problem, inputs, {}, steps=0, attack="patch", **common), image, placed=False)
+    found = [corner for corner in corners if corner is not None]
+    some, budgets, own = _rows(problem, inputs, threat, index)
+    own_ids = [ids[row] for row in index.tolist()]
+    patched = pursuit.problem(own, some, budgets, own_ids, found)
+    result = pursuit.run(patched, some, {**common, "sample_ids": own_ids})
+    result = replace(result, forward=result.forward + extra[0][index], backward=result.backward + extra[1][index])
+    return _spread(_laid(patched, result, some, budgets, pursuit.changed, facts), inputs, index, pursuit.changed)
+
+
+def _rows(problem: Problem, inputs: Inputs, threat: Threat, index: Tensor) -> tuple[Inputs, Threat, Problem]:
+    """Inputs, budgets and problem of some samples; all of them as they are."""
+    image = next(iter(inputs.values()))
+    if len(index) == len(image):
+        return inputs, threat, problem
+    at = index.to(image.device)
+    some = {name: value[at] for name, value in inputs.items()}
+    return some, {name: budget.select(at) for name, budget in threat.items()}, problem.select(at)
+
+
+@torch.no_grad()
+def _laid(
+    problem: PatchProblem,
+    result: Result,
+    inputs: Inputs,
+    threat: Threat,
+    changed: Sequence[str],
+    facts: Mapping[str, Any],
+) -> PatchResult:
+    """The found patches on their pictures."""
+    placed = problem.placed(result.inputs)
+    found = dict(inputs)
+    for name, value in placed.inputs.items():
+        if name in changed:
+            grid = threat[name].levels
+            found[name] = quantise(value, workable(inputs[name]), threat[name]) if grid else value
+    places, patches = problem.patches(result.inputs, facts)
+    depth = found.get("depth")
+    stretch = torch.zeros(len(places))
+    if depth is not None and "depth" in changed:
+        stretch = stretched(inputs["depth"], depth, placed.mask)
+    return PatchResult(
+        **{**vars(result), "inputs": found},
+        mask=placed.mask,
+        places=places,
+        placed=torch.ones(len(places), dtype=torch.bool),
+        patches=list(patches),
+        stretch=stretch,
+    )
+
+
+def _worst(
+    problem: Problem, inputs: Inputs, threat: Threat, pursuit: Pursuit, layout: Layout, common: Common
+) -> tuple[list[Corner | None], tuple[Tensor, Tensor]]:
+    """For each picture the best of some promising places after a short attack; and what that cost in passes."""
+    ids = list(common.get("sample_ids") or ())
+    weights, forward, backward = sensitivity(problem, inputs, threat, common)
+    options = [layout.promising(own) for own in weights]
+    short = replace(pursuit, steps=min(_TRIAL, pursuit.steps), restarts=1)
+    losses = []
+    for turn in range(max(map(len, options))):
+        corners = [own[min(turn, len(own) - 1)] for own in options]
+        trial = short.run(short.problem(problem, inputs, threat, ids, corners), inputs, {**common, "callback": None})
+        forward, backward = forward + trial.forward, backward + trial.backward
+        losses.append(trial.loss)
+    best = torch.stack(losses).argmax(0).tolist()
+    return [own[min(turn, len(own) - 1)] for own, turn in zip(options, best, strict=True)], (forward, backward)
+
+
+def _nothing(result: Result, image: Tensor, *, placed: bool = True) -> PatchResult:
+    """A result without any patch."""
+    samples = len(image)
+    return PatchResult(
+        **vars(result),
+        mask=torch.zeros(samples, 1, *image.shape[-2:], dtype=torch.bool, device=image.device),
+        places=torch.zeros(samples, 3, 3, dtype=torch.float64),
+        placed=torch.full((samples,), placed),
+        patches=[None] * samples,
+        stretch=torch.zeros(samples),
+    )
+
+
+def _spread(result: PatchResult, inputs: Inputs, index: Tensor, changed: Sequence[str]) -> PatchResult:
+    """The result for all pictures, of which those outside the index had no place."""
+    samples = len(next(iter(inputs.values())))
+    if len(index) == samples:
+        return result
+
+    def fill(value: Tensor, base: Tensor) -> Tensor:
+        return base.index_copy(0, index.to(base.device), value.to(base))
+
+    def per_sample(value: Tensor, rest: float) -> Tensor:
+        return fill(value, value.new_full((samples, *value.shape[1:]), rest))
+
+    patches: list[Patch | None] = [None] * samples
+    for row, own in zip(index.tolist(), result.patches, strict=True):
+        patches[row] = own
+    trace = result.trace.movedim(-1, 0)
+    return replace(
+        result,
+        inputs={name: fill(result.inputs[name], value) if name in changed else value for name, value in inputs.items()},
+        start_loss=per_sample(result.start_loss, torch.nan), loss=per_sample(result.loss, torch.nan),
+        fooled=per_sample(result.fooled, 0), forward=per_sample(result.forward, 0),
+        backward=per_sample(result.backward, 0), trace=per_sample(trace, torch.nan).movedim(0, -1),
+        mask=per_sample(result.mask, 0), places=per_sample(result.places, 0), placed=per_sample(result.placed, 0),
+        patches=patches, stretch=per_sample(result.stretch, 0),
+    )  # fmt: skip

@@ -1,0 +1,81 @@
+"""Steps of a patch: its colours one way, the numbers of its plane another."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from rgbdsod.attacks.evaluation import Evaluation
+from rgbdsod.attacks.gradient.pgd_adam import Adam
+from rgbdsod.attacks.norms import Ball
+from rgbdsod.attacks.patch.problem import PLANE
+from rgbdsod.attacks.randomness import Streams
+from rgbdsod.attacks.rules import Momentum, Rule
+
+V = TypeVar("V")
+
+_DECAY = 0.9
+_PLANE_STEP = 0.01  # in units of the map
+
+
+class Apart:
+    """Signed steps with momentum for pixels, Adam for the plane's three numbers.
+
+    Args:
+        balls: by variable.
+        sizes: the step sizes.
+        steps: how many there will be.
+    """
+
+    def __init__(self, balls: Mapping[str, Ball], sizes: Mapping[str, Tensor], steps: int) -> None:
+        self._rules: dict[tuple[str, ...], Rule] = {}
+        pixels, numbers = tuple(name for name in balls if name != PLANE), tuple(name for name in balls if name == PLANE)
+        if pixels:
+            self._rules[pixels] = Momentum(_of(balls, pixels), _of(sizes, pixels), steps, decay=_DECAY)
+        if numbers:
+            self._rules[numbers] = Adam(_of(balls, numbers), _of(sizes, numbers), steps)
+
+    def look(self, points: dict[str, Tensor]) -> dict[str, Tensor]:
+        """At the points themselves."""
+        return points
+
+    def step(self, points: dict[str, Tensor], evaluation: Evaluation) -> dict[str, Tensor]:
+        """Each its own way."""
+        moved: dict[str, Tensor] = {}
+        for names, rule in self._rules.items():
+            own = Evaluation(evaluation.value, evaluation.judge, _of(evaluation.gradients, names))
+            moved |= rule.step(_of(points, names), own)
+        return {name: moved[name] for name in points}
+
+    def select(self, index: Tensor, balls: Mapping[str, Ball]) -> None:
+        """Go on with some of the samples."""
+        for names, rule in self._rules.items():
+            rule.select(index, _of(balls, names))
+
+
+def step_of(size: float) -> dict[str, float]:
+    """Step sizes by variable, for a step of the pixels."""
+    return {"patch": size, "relief": size, PLANE: _PLANE_STEP}
+
+
+def grey(ball: Ball, streams: Streams) -> Tensor:
+    """The middle of the range."""
+    return ball.clean.clone()
+
+
+def uniform(ball: Ball, streams: Streams) -> Tensor:
+    """Pixels evenly from the whole range; a plane begins upright, at half the range."""
+    return grey(ball, streams) if ball.clean.ndim == 2 else streams.uniform(ball.clean)
+
+
+STARTS = {"uniform": uniform, "grey": grey}
+
+
+def _of(values: Mapping[str, V], names: tuple[str, ...]) -> dict[str, V]:
+    return {name: values[name] for name in names}
+
+
+def middle(shapes: Mapping[str, tuple[int, ...]], like: Tensor) -> dict[str, Tensor]:
+    """Variables of these shapes at the middle of their range."""
+    return {name: torch.full(shape, 0.5, dtype=like.dtype, device=like.device) for name, shape in shapes.items()}

@@ -1,0 +1,31 @@
+"""Rows of the patch attacks. Imports no torch."""
+
+from rgbdsod.attacks.rows import AttackRow
+
+ROWS = [
+    AttackRow(
+        "patch",
+        "rgbdsod.attacks.patch.attack:adversarial_patch",
+        "a patch on colour, depth or both, one for each image; the rest of the image keeps its bits",
+        "Brown et al., Adversarial patch, 2017",
+        "1712.09665",
+        "R(T+1) + 1 forwards, R T backwards; with random transforms D times as many, and D T/20 forwards more",
+        norms=("linf",),
+        eps=1.0,
+        ranges={
+            "patch_size": "a share of the image, 5% or 0.05",
+            "shape": "square, disc, rounded, or sides such as 3:2",
+            "where": "random, fixed, on-object, off-object, boundary, worst",
+            "at": "fixed: the centre as shares of width and height, 0.5,0.25",
+            "depth_mode": "surface, card, plane, relief, free; none with --modality rgb",
+            "depth_kind": "unknown, inverse, metric:NEAR-FAR in metres",
+            "patch_goal": "own (--objective, --goal), hide, ghost, swap, degrade, self; all away from the patch",
+            "transforms": "none, digital, print, hard, thys, tsea, art",
+            "draws": "1 or more",
+            "start": "uniform, grey",
+            "canvas": "side in pixels, 0: as large as it is seen",
+            "smooth": "0 or more; none: what goes with the transforms",
+            "printable": "0 or more; none: what goes with the transforms",
+        },
+    ),
+]
