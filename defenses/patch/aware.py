@@ -54,7 +54,7 @@ class Defended(nn.Module):
         >>> from rgbdsod import load_model
         >>> from rgbdsod.defenses import Defended, patch_defense
         >>> Defended(load_model("bbsnet"), patch_defense("median")).name
-        'bbsnet behind median'
+        'bbsnet.demo behind median'
     """
 
     def __init__(

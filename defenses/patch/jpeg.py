@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import cv2
+import numpy as np
 import torch
 from kornia.enhance import jpeg_codec_differentiable
+from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_jpeg, encode_jpeg
 
 from rgbdsod.defenses.patch.purifier import Differentiable, Filter
 from rgbdsod.errors import UsageError
@@ -39,10 +41,15 @@ class Jpeg(Filter):
     @torch.no_grad()
     def filter(self, image: Tensor) -> Tensor:
         """The decoded image; the codec runs on the CPU, image by image."""
-        levels = (image.clamp(0, 1) * 255).round().to("cpu", torch.uint8)
-        mode = ImageReadMode.GRAY if image.shape[1] == 1 else ImageReadMode.RGB
-        files = encode_jpeg(list(levels), self.quality)
-        return torch.stack([decode_jpeg(file, mode) for file in files]).to(image) / 255
+        levels = (image.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        decoded = torch.from_numpy(np.stack([self._saved(picture) for picture in levels]))
+        return decoded.view(len(image), *image.shape[-2:], -1).permute(0, 3, 1, 2).to(image) / 255
+
+    def _saved(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A picture (H,W,C), encoded and decoded; channels change places on both ways."""
+        _, file = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self.quality])
+        decoded: NDArray[np.uint8] = cv2.imdecode(file, cv2.IMREAD_UNCHANGED)
+        return np.ascontiguousarray(np.atleast_3d(decoded)[..., ::-1])
 
     def filter_softly(self, image: Tensor) -> Tensor:
         """The same tables with a smooth rounding."""

@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from rgbdsod.defenses.patch.calibration import lowest_threshold
 from rgbdsod.defenses.patch.fills import check_fill, fill
 from rgbdsod.defenses.patch.purifier import Defence, Differentiable, Purified
-from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
-
-_HALVINGS = 6
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -75,7 +73,7 @@ class Localiser(Defence):
     def calibrate(self, inputs: Inputs, share: float = 0.01) -> Self:
         """The same defence with the lowest threshold that masks at most a share of the clean pixels.
 
-        Shaping can add pixels, so the final masks are what is counted: the quantile goes up until they fit.
+        What is counted are the final masks, with blobs dropped and holes filled.
 
         Args:
             inputs: clean images.
@@ -84,18 +82,16 @@ class Localiser(Defence):
         Raises:
             UsageError: no images, or a share outside.
         """
-        if not 0 < share < 1:
-            raise UsageError(f"share={share}; pass a share of the clean pixels above 0 and below 1, such as 0.01")
         images = self.images(inputs)
         found = {key: self.evidence(image) for key, image in images.items()}
-        ordered = torch.cat([evidence.flatten() for evidence in found.values()]).sort().values
-        for halving in range(_HALVINGS):
-            at = int(len(ordered) * (1 - share / 2**halving))
-            other = replace(self, threshold=float(ordered[min(at, len(ordered) - 1)]))
-            masks = [other._mask(found[key], image) for key, image in images.items()]
-            if sum(int(mask.sum()) for mask in masks) <= share * len(ordered):
-                return other
-        return replace(self, threshold=float(ordered[-1]))
+
+        def masked(threshold: float) -> float:
+            other = replace(self, threshold=threshold)
+            masks = [other._mask(found[key], image).float().mean() for key, image in images.items()]
+            return float(torch.stack(masks).mean())
+
+        evidence = torch.cat([values.flatten() for values in found.values()])
+        return replace(self, threshold=lowest_threshold(evidence, masked, share))
 
     def _mask(self, evidence: Tensor, image: Tensor) -> Tensor:
         return self.shape(evidence > self.threshold, image.detach())

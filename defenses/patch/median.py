@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rgbdsod.defenses.patch.door import check_window
+from rgbdsod.defenses.patch.planes import by_plane
 from rgbdsod.defenses.patch.purifier import Filter
 from rgbdsod.errors import UsageError
 
@@ -39,9 +40,12 @@ class Median(Filter):
     def filter(self, image: Tensor) -> Tensor:
         """The filtered image."""
         check_window(self.name, self.window, image, "pass a smaller odd window")
+        return by_plane(image, self._median)
+
+    def _median(self, planes: Tensor) -> Tensor:
         radius = self.window // 2
-        height, width = image.shape[-2:]
-        padded = F.pad(image, (radius,) * 4, mode="reflect")
+        height, width = planes.shape[-2:]
+        padded = F.pad(planes, (radius,) * 4, mode="reflect")
         cells = [padded[..., y : y + height, x : x + width] for y in range(self.window) for x in range(self.window)]
         for low, high in _comparisons(len(cells)):
             cells[low], cells[high] = torch.minimum(cells[low], cells[high]), torch.maximum(cells[low], cells[high])

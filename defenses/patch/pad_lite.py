@@ -62,14 +62,20 @@ class PadLite(MaskAndFill):
 
     def evidence(self, image: Tensor) -> Tensor:
         """Half foreignness and half change, each stretched to [0, 1] in the image, above the image's percentile."""
+        return self._above(image, Jpeg(quality=self.quality).filter(image))
+
+    def soft_evidence(self, image: Tensor) -> Tensor:
+        """The same with a differentiable codec; the mutual information counts as a constant."""
+        return self._above(image, Jpeg(quality=self.quality).filter_softly(image))
+
+    def _above(self, image: Tensor, coded: Tensor) -> Tensor:
         window = self.window or max(8, max(image.shape[-2:]) // 16)
         check_window(self.name, 2 * window, image, "pass window= at most half the image's shorter side")
-        grey = luminance(image)
-        foreign = F.interpolate(-_shared_information(grey, window), grey.shape[-2:], mode="bilinear")
-        codec = Jpeg(quality=self.quality)
-        change = (codec.filter_softly(image) if image.requires_grad else codec.filter(image)) - image
-        smoothed = F.avg_pool2d(change.abs().mean(1, keepdim=True), window // 2 * 2 + 1, 1, window // 2)
-        both = (_stretched(foreign) + _stretched(smoothed)) / 2
+        shared = _shared_information(luminance(image), window)
+        foreign = F.interpolate(-shared, image.shape[-2:], mode="bilinear")
+        change = (coded - image).abs().mean(1, keepdim=True)
+        change = F.avg_pool2d(change, window // 2 * 2 + 1, 1, window // 2)
+        both = (_stretched(foreign) + _stretched(change)) / 2
         at = int(self.percentile * (both[0].numel() - 1)) + 1
         return both - both.detach().flatten(1).kthvalue(at).values.view(-1, 1, 1, 1)
 

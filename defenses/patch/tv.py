@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rgbdsod.defenses.patch.planes import by_plane
 from rgbdsod.defenses.patch.purifier import Filter
 from rgbdsod.errors import UsageError
 
@@ -40,14 +41,16 @@ class TotalVariation(Filter):
 
     def filter(self, image: Tensor) -> Tensor:
         """The denoised image."""
-        down, right = torch.zeros_like(image), torch.zeros_like(image)
+        return by_plane(image, self._denoised)
+
+    def _denoised(self, planes: Tensor) -> Tensor:
+        down, right = torch.zeros_like(planes), torch.zeros_like(planes)
         for _ in range(self.steps):
-            now = image + _divergence(down, right)
-            down = down + _STEP * _difference(now, -2)
-            right = right + _STEP * _difference(now, -1)
-            scale = torch.rsqrt((down.square() + right.square()).clamp_min_(self.weight**2)) * self.weight
+            now = planes + _divergence(down, right)
+            down, right = down + _STEP * _difference(now, -2), right + _STEP * _difference(now, -1)
+            scale = self.weight * torch.rsqrt((down.square() + right.square()).clamp_min(self.weight**2))
             down, right = down * scale, right * scale
-        return (image + _divergence(down, right)).clamp(0, 1)
+        return (planes + _divergence(down, right)).clamp(0, 1)
 
 
 def _difference(image: Tensor, axis: int) -> Tensor:
