@@ -4,6 +4,17 @@ from .augment import resized as resized
 from .batch import collate as collate
 from .check import Finding as Finding
 from .check import check_folder as check_folder
+from .coco.boxed import BoxedImage as BoxedImage
+from .coco.boxed import BoxedSet as BoxedSet
+from .coco.boxed import renumbered as renumbered
+from .coco.patches import PlacedPatch as PlacedPatch
+from .coco.patches import read_patches as read_patches
+from .coco.patches import write_patches as write_patches
+from .coco.read import CocoSet as CocoSet
+from .coco.shape_scenes import ShapeScenes as ShapeScenes
+from .coco.shape_scenes import shape_scene as shape_scene
+from .coco.tensors import boxed_batch as boxed_batch
+from .coco.tensors import objects_of as objects_of
 from .dataset import Dataset as Dataset
 from .dataset import join as join
 from .demo import TEST_SEED as TEST_SEED
@@ -49,6 +60,9 @@ __all__ = [
     "TEST_SEED",
     "ZERO_SHOT_SETS",
     "Augmentation",
+    "BoxedImage",
+    "BoxedSet",
+    "CocoSet",
     "Dataset",
     "DepthConvention",
     "DepthScale",
@@ -62,10 +76,13 @@ __all__ = [
     "ImageSet",
     "KnownSet",
     "LabelledImage",
+    "PlacedPatch",
     "Sample",
     "Scenes",
+    "ShapeScenes",
     "ZeroShotSet",
     "augment",
+    "boxed_batch",
     "check_folder",
     "collate",
     "encode_hha",
@@ -76,18 +93,23 @@ __all__ = [
     "load_dataset",
     "load_image_set",
     "mixture",
+    "objects_of",
     "pseudo_hha",
     "read_camera",
     "read_depth",
     "read_map",
     "read_mask",
+    "read_patches",
     "read_rgb",
+    "renumbered",
     "resized",
     "resized_camera",
     "sample_hha",
     "scene",
     "scene_kind",
+    "shape_scene",
     "write_depth",
     "write_map",
+    "write_patches",
     "write_rgb",
 ]

@@ -1,0 +1,1 @@
+"""Images with boxes: COCO's files, generated scenes, and annotations of patches."""
