@@ -1,6 +1,6 @@
 """The problem of a model that scores classes: leave the true class, or reach a target class."""
 
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ class ClassProblem(OnModel):
         truth: the true classes (B,) of a targeted attack, for objective "dlr".
         inputs: the inputs' names.
         modules: what to hold in eval mode where `forward` is not itself a module.
+        most: samples that the model takes at once; attacks that hold more of them pass them through in turn. Those
+            that look for the smallest change keep the graphs of all. None: any number.
 
     Raises:
         UsageError: unknown objective; labels that are no class numbers; a target that is the true class.
@@ -40,8 +42,10 @@ class ClassProblem(OnModel):
         truth: Tensor | None = None,
         inputs: tuple[str, ...] = ("image",),
         modules: tuple[nn.Module, ...] | None = None,
+        most: int | None = None,
     ) -> None:
         super().__init__(whole(forward, inputs, modules))
+        self.most = most
         if labels.ndim != 1 or labels.is_floating_point() or bool((labels < 0).any()):
             raise UsageError(
                 f"labels of shape {tuple(labels.shape)}, {labels.dtype}; pass class numbers (B,), from 0 on"
@@ -61,7 +65,7 @@ class ClassProblem(OnModel):
             UsageError: the model does not score classes, or knows only one: the cross-entropy of a single score is 0
                 whatever the input, and the clean input would come back as the "adversarial" one.
         """
-        logits = self._model(inputs)
+        logits = self._logits(inputs)
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise UsageError(f"{self.name} returned {found}, expected class scores (B,K); for maps use MapProblem")
@@ -70,6 +74,16 @@ class ClassProblem(OnModel):
         if self._highest >= logits.shape[1]:
             raise UsageError(f"a label is {self._highest}, but {self.name} has {logits.shape[1]} classes, from 0 on")
         return logits if logits.dtype == torch.float64 else logits.float()
+
+    def _logits(self, inputs: Inputs) -> Any:
+        """What the model returns; of more samples than it takes at once in turn, where no graph ties them together."""
+        first = next(iter(inputs.values()), None)
+        if self.most is None or first is None or len(first) <= self.most or torch.is_grad_enabled():
+            return self._model(inputs)
+        shares = torch.arange(len(first), device=first.device).split(self.most)
+        return torch.cat(
+            [self._model.select(rows)({name: value[rows] for name, value in inputs.items()}) for rows in shares]
+        )
 
     def loss(self, outputs: Tensor, progress: float = 0.0) -> Tensor:
         """The objective, (B,)."""

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from rgbdsod.attacks.broken import no_gradient
 from rgbdsod.attacks.budget import Threat
-from rgbdsod.attacks.door import check_ids, check_inputs
+from rgbdsod.attacks.door import check_ids, check_inputs, workable
 from rgbdsod.attacks.evaluation import Evaluation, mostly
 from rgbdsod.attacks.knowledge import Knowledge, demand
 from rgbdsod.attacks.norms import Ball, ball
 from rgbdsod.attacks.problem import Problem, frozen
 from rgbdsod.attacks.randomness import Streams
+from rgbdsod.attacks.shares import in_shares
 from rgbdsod.attacks.tally import Tally, totals
 from rgbdsod.errors import UsageError, WeightsError
 from rgbdsod.types import Inputs
@@ -57,7 +58,7 @@ class Engine:
         if eot < 1:
             raise UsageError(f"--eot {eot} is the mean of nothing; pass 1 or more")
         samples = check_inputs(problem, inputs, threat)
-        full = {name: _workable(value) for name, value in inputs.items()}
+        full = {name: workable(value) for name, value in inputs.items()}
         attacked = {name: budget for name, budget in threat.items() if not budget.empty}
         self.clean = {name: full[name] for name in attacked}
         self.balls: dict[str, Ball] = {name: ball(full[name], budget) for name, budget in attacked.items()}
@@ -229,6 +230,9 @@ class Engine:
             progress: how much of the attack is done, 0 to 1.
             aim: what the gradient is of, in place of the problem's loss; points are ranked as ever.
         """
+        most = getattr(self.problem, "most", None)
+        if most is not None and most < len(self) and aim is None:
+            return in_shares(self, points, progress, most)
         if self._eot == 1:
             return self._gradient(points, progress, aim)
         return mostly([self._gradient(points, progress, aim) for _ in range(self._eot)])
@@ -292,11 +296,3 @@ class Engine:
 
     def _autocast(self) -> AbstractContextManager[object]:
         return nullcontext() if self._half is None else torch.autocast(self._device, dtype=self._half)
-
-
-def _workable(value: Tensor) -> Tensor:
-    """The values in float32 or float64, free of any graph."""
-    value = value.detach()
-    if value.dtype != torch.float64:
-        value = value.float()
-    return value.clone() if value.is_inference() else value

@@ -29,3 +29,10 @@ def mostly(passes: list[Evaluation]) -> Evaluation:
     gradients = {name: torch.stack([found.gradients[name] for found in passes]).mean(0) for name in passes[0].gradients}
     value = torch.stack([found.value for found in passes]).mean(0)
     return Evaluation(value, lambda: torch.stack([found.judge() for found in passes]).float().mean(0) > 0.5, gradients)
+
+
+def joined(shares: list[Evaluation]) -> Evaluation:
+    """One pass over all samples from passes over some of them, in their order."""
+    gradients = {name: torch.cat([found.gradients[name] for found in shares]) for name in shares[0].gradients}
+    value = torch.cat([found.value for found in shares])
+    return Evaluation(value, lambda: torch.cat([found.judge() for found in shares]), gradients)

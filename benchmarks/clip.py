@@ -27,7 +27,9 @@ from rgbdsod.attacks import Budget, ClassProblem, ScoreProblem, pgd
 from rgbdsod.clip import ClipModel, SmallClip, TextBank, ZeroShot, load_open_clip
 from rgbdsod.clip.small import SmallNetwork
 from rgbdsod.defenses import Hardening, InnerAttack, TuningBatch, hardening_method
+from rgbdsod.run.clip import strike
 from rgbdsod.run.clip.prepare import frozen_copy
+from rgbdsod.run.clip.settings import ZeroShotSettings
 
 RTOL = 1e-4
 RIGHT = 0.56
@@ -46,7 +48,7 @@ class Look(NamedTuple):
 
 
 @dataclass
-class Scene:
+class Setting:
     """What both sides work on."""
 
     model: ClipModel
@@ -76,7 +78,7 @@ class Scene:
         return Released(self.model, self.original, self.texts, self.eps, self.steps)
 
 
-def scene(small: bool, batch: int, classes: int, eps: float, steps: int, device: str) -> Scene:
+def scene(small: bool, batch: int, classes: int, eps: float, steps: int, device: str) -> Setting:
     """A model a little away from its original, which has random weights, and noise to look at."""
     torch.manual_seed(0)
     model = SmallClip(SmallNetwork()).to(device) if small else load_open_clip("ViT-B-32-quickgelu", device=device)
@@ -89,10 +91,10 @@ def scene(small: bool, batch: int, classes: int, eps: float, steps: int, device:
             weight.add_(0.01 * weight.std(correction=0) * noise)
     image = torch.rand((batch, 3, model.side, model.side), generator=generator).to(device)
     labels = torch.randint(classes, (batch,), generator=generator).to(device)
-    return Scene(model, original, texts, image, labels, eps, steps)
+    return Setting(model, original, texts, image, labels, eps, steps)
 
 
-def training_steps(what: Scene, method: str) -> dict[str, Step]:
+def training_steps(what: Setting, method: str) -> dict[str, Step]:
     """A hardening step of each side; ours finds kept what the original model says about clean images."""
     inner = InnerAttack(eps=what.eps, steps=what.steps, step_size=what.eps)
     hardening = Hardening(
@@ -135,7 +137,7 @@ def differences(method: str, first: dict[str, Look]) -> str:
     return f"loss differs by {loss:.0e}, gradients by {slope:.0e}"
 
 
-def attack_steps(what: Scene) -> dict[str, Step]:
+def attack_steps(what: Setting) -> dict[str, Step]:
     """PGD steps of an evaluation, without the looks before and after."""
     zero_shot, start, released = ZeroShot(what.model, what.bank), what.start, what.released
 
@@ -153,7 +155,7 @@ def attack_steps(what: Scene) -> dict[str, Step]:
     return {"ours": ours_attacks, "released": theirs_attacks}
 
 
-def evaluations(what: Scene) -> dict[str, Step]:
+def evaluations(what: Setting) -> dict[str, Step]:
     """Whole evaluations of a batch, from images to verdicts, at a radius that nobody falls to.
 
     So our side gains only from images that are wrong anyway; any that falls on the way would be a gain on top.
@@ -165,13 +167,13 @@ def evaluations(what: Scene) -> dict[str, Step]:
     tiny = replace(what, labels=labels, eps=1e-9)
     start, released = tiny.start, tiny.released
 
+    settings = ZeroShotSettings(attacks=("pgd",), steps=what.steps)
+
     def ours_evaluates() -> Tensor:
-        right = zero_shot.predict(what.image) == labels
-        standing = right.clone()
-        found = pgd(ClassProblem(zero_shot, labels[right]), {"image": what.image[right]}, {"image": Budget(eps=1e-9)},
-                    steps=what.steps, step_size=1e-9, stop=True)  # fmt: skip
-        standing[right] = ~found.fooled
-        return standing
+        clean = zero_shot.predict(what.image)
+        scene = strike.Scene(zero_shot, what.image, labels, clean, what.ids)
+        struck = strike.strike("pgd", scene, tiny.eps, settings, lambda done, total: None)
+        return struck.predicted == labels
 
     def theirs_evaluates() -> Tensor:
         with released.at_work():
@@ -213,7 +215,7 @@ def kept_for_backward(model: ClipModel, original: ClipModel) -> Iterator[dict[st
         yield count
 
 
-def look(what: Scene, step: Step, clock: Callable[[], float]) -> Look:
+def look(what: Setting, step: Step, clock: Callable[[], float]) -> Look:
     """The first run of a step."""
     on_device = what.image.device.type == "cuda"
     if on_device:
@@ -235,7 +237,9 @@ def timed(step: Step, clock: Callable[[], float], device: torch.device) -> float
     return clock() - begin
 
 
-def compare(name: str, what: Scene, steps: dict[str, Step], rounds: int, clock: Callable[[], float]) -> dict[str, Look]:
+def compare(
+    name: str, what: Setting, steps: dict[str, Step], rounds: int, clock: Callable[[], float]
+) -> dict[str, Look]:
     """Print one line: median ratio of times, seconds, and memory; what the first run of each side gave."""
     first = {side: look(what, step, clock) for side, step in steps.items()}
     order = list(steps)
@@ -261,7 +265,7 @@ def main(
     small: Annotated[bool, typer.Option("--small", help="The built-in architecture instead of ViT-B/32.")] = False,
     batch: int = 4,
     classes: Annotated[int | None, typer.Option(help="Default: 200 to 128 images.")] = None,
-    steps: Annotated[int, typer.Option(help="Of the inner attack, and of the evaluation.")] = 2,
+    steps: Annotated[int, typer.Option(help="Of the inner attack, and of the evaluation; tables take 100 there.")] = 2,
     rounds: Annotated[int, typer.Option(help="0: the first runs are timed, where a step takes minutes.")] = 3,
     evaluation: Annotated[bool, typer.Option(help="Also time PGD evaluation.")] = True,
     threads: int = 1,

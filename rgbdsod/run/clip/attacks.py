@@ -32,6 +32,8 @@ class ZeroShotAttack:
         members: the attacks of the common core that it is made of.
         norm: of its budget.
         walks: whether it goes to a last point, so that `verdict` and `as_released` mean something.
+        gathers: whether it can hold the images of several batches, and lets them through the encoder one batch at a
+            time; attacks that look for the smallest change keep the graphs of all that they hold.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ZeroShotAttack:
     members: Make
     norm: str = "linf"
     walks: bool = False
+    gathers: bool = True
 
 
 def _pgd(steps: int | None, walk: Mapping[str, Any], classes: int) -> "list[Member]":
@@ -84,9 +87,9 @@ ZERO_SHOT_ATTACKS: Mapping[str, ZeroShotAttack] = {
     for row in (
         ZeroShotAttack("pgd", "PGD on cross-entropy from a random start, 100 steps of eps/4", _pgd, walks=True),
         ZeroShotAttack("aa-fast", "APGD on cross-entropy, then APGD towards the 9 strongest other classes", _fast),
-        ZeroShotAttack("aa-standard", "the standard AutoAttack: aa-fast, FAB and Square", _standard),
+        ZeroShotAttack("aa-standard", "the standard AutoAttack: aa-fast, FAB and Square", _standard, gathers=False),
         ZeroShotAttack("cw-linf", "PGD on the margin up to kappa 50, 100 steps of eps/4", _cw_linf, walks=True),
-        ZeroShotAttack("cw", "the smallest L2 change, by Carlini and Wagner's search", _cw, norm="l2"),
+        ZeroShotAttack("cw", "the smallest L2 change, by Carlini and Wagner's search", _cw, norm="l2", gathers=False),
         ZeroShotAttack("noise", "the worst of 10 random points: every attack must be stronger", _noise),
     )
 }

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rgbdsod.attacks.quantise import quantise
 from rgbdsod.datasets.zero_shot.labelled import ImageSet
-from rgbdsod.run.clip.strike import Scene, Struck
+from rgbdsod.run.clip.strike import Scene, Struck, predicted
 from rgbdsod.run.pictures import decode, encode, from_levels, to_levels
 from rgbdsod.run.store import Store
 
@@ -46,7 +46,8 @@ class Keeper:
             if name in self.shown:
                 store.write(f"images/{safe(name)}/rgb.png", _png(scene.images[place : place + 1]))
                 store.write(f"images/{safe(name)}/adv_rgb.png", _png(back[place : place + 1]))
-        return replace(struck, images=back, predicted=scene.classifier.predict(back), exact=struck.predicted)
+        found = predicted(scene.classifier, back, scene.batch)
+        return replace(struck, images=back, predicted=found, exact=struck.predicted)
 
 
 def file_name(data: ImageSet, sample_id: str, label: int) -> str:

@@ -1,4 +1,4 @@
-"""One attack on a batch of images, through the common core."""
+"""One attack on the images of some batches, through the common core."""
 
 import math
 import time
@@ -54,17 +54,21 @@ class Watched(nn.Module):
     Args:
         classifier: takes images.
         factor: of the loss on its way through the encoder, divided out of the gradient again.
-
-    Attributes:
-        zero: share of exact zeros in the first gradient, (B,); None before there is one.
+        images: whose first gradient is waited for, as it may come in several batches; None: the first batch is all.
     """
 
     inputs = ("image",)
 
-    def __init__(self, classifier: ZeroShot, factor: float = 1.0) -> None:
+    def __init__(self, classifier: ZeroShot, factor: float = 1.0, images: int | None = None) -> None:
         super().__init__()
         self.classifier, self.name, self._factor = classifier, classifier.name, factor
-        self.zero: Tensor | None = None
+        self._missing = images
+        self._zeros: list[Tensor] = []
+
+    @property
+    def zero(self) -> Tensor | None:
+        """Share of exact zeros in the first gradient, (B,); None before there is one."""
+        return torch.cat(self._zeros) if self._zeros else None
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Logits (B,C)."""
@@ -72,7 +76,7 @@ class Watched(nn.Module):
         logits: Tensor = self.classifier(image)
         if not image.requires_grad:
             return logits
-        if self.zero is None:
+        if self._missing != 0:
             image.register_hook(self._look)  # type: ignore[no-untyped-call]
         if self._factor != 1:
             logits.register_hook(lambda gradient: gradient * self._factor)  # type: ignore[no-untyped-call]
@@ -80,13 +84,14 @@ class Watched(nn.Module):
         return logits
 
     def _look(self, gradient: Tensor) -> None:
-        if self.zero is None:
-            self.zero = (gradient == 0).flatten(1).float().mean(1)
+        if self._missing != 0:
+            self._zeros.append((gradient == 0).flatten(1).float().mean(1))
+            self._missing = 0 if self._missing is None else max(0, self._missing - len(gradient))
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A batch of images before an attack.
+    """Images before an attack.
 
     Args:
         classifier: attacked.
@@ -94,6 +99,7 @@ class Scene:
         labels: their classes, int64 (B,).
         clean: what they are classified as, int64 (B,).
         ids: on which their random starts depend.
+        batch: how many of them go through the encoder at once; None: all.
     """
 
     classifier: ZeroShot
@@ -101,6 +107,7 @@ class Scene:
     labels: Tensor
     clean: Tensor
     ids: Sequence[str]
+    batch: int | None = None
 
 
 def strike(name: str, scene: Scene, eps: float, settings: ZeroShotSettings, advance: Advance) -> Struck:
@@ -121,20 +128,25 @@ def strike(name: str, scene: Scene, eps: float, settings: ZeroShotSettings, adva
     rows = wanted.nonzero().flatten()
     if not len(rows) or threat.empty:
         return struck
-    begin = time.perf_counter()
-    result, zero = _attacked(row, scene, rows, threat, settings, advance)
-    struck.images[rows] = result.inputs["image"]
-    struck.predicted[rows] = scene.classifier.predict(result.inputs["image"])
-    struck.forward[rows.cpu()], struck.backward[rows.cpu()] = result.forward, result.backward
-    if zero is not None:
-        struck.zero_gradient[rows] = zero
+    begin, distance = time.perf_counter(), None
+    groups = (rows,) if row.gathers or scene.batch is None else rows.split(scene.batch)
+    for place, own in enumerate(groups):
+        result, zero = _attacked(row, scene, own, threat, settings, _part_of(advance, place, len(groups)))
+        _note(struck, scene, own, result)
+        if zero is not None:  # images that half precision misclassifies from the start get no gradient
+            asked = own[(result.backward > 0).to(own.device)]
+            struck.zero_gradient[asked] = zero[: len(asked)]
+        if result.distance is not None:
+            distance = torch.zeros(len(scene.images), device=rows.device) if distance is None else distance
+            distance[own] = result.distance.to(distance)
     if settings.dtype != "float32" and not released:
         _confirm(row, scene, struck, rows, settings)
-    distance = None
-    if result.distance is not None:
-        distance = torch.zeros(len(scene.images), device=rows.device)
-        distance[rows] = result.distance.to(distance)
     return replace(struck, distance=distance, seconds=(time.perf_counter() - begin) / len(rows))
+
+
+def predicted(classifier: ZeroShot, images: Tensor, batch: int | None = None) -> Tensor:
+    """The class of each image, int64 (B,), as many at once as a batch has."""
+    return torch.cat([classifier.predict(part) for part in images.split(batch or len(images))])
 
 
 def budget_of(row: ZeroShotAttack, eps: float, settings: ZeroShotSettings, images: Tensor) -> Budget:
@@ -167,6 +179,19 @@ def _untouched(scene: Scene, attacked: Tensor, threat: Budget) -> Struck:
     )
 
 
+def _part_of(advance: Advance, place: int, count: int) -> Advance:
+    """Tells of the passes of one of several groups."""
+    return lambda done, total: advance(place * total + done, count * total)
+
+
+def _note(struck: Struck, scene: Scene, rows: Tensor, result: Result) -> None:
+    """What an attack made of some images; passes add up."""
+    struck.images[rows] = result.inputs["image"]
+    struck.predicted[rows] = predicted(scene.classifier, result.inputs["image"], scene.batch)
+    struck.forward[rows.cpu()] += result.forward
+    struck.backward[rows.cpu()] += result.backward
+
+
 def _attacked(
     row: ZeroShotAttack, scene: Scene, rows: Tensor, threat: Budget, settings: ZeroShotSettings, advance: Advance
 ) -> tuple[Result, Tensor | None]:
@@ -175,8 +200,8 @@ def _attacked(
     size = float(threat.eps) if settings.as_released else None
     walk = {"step_size": size, "keep": "last" if last else "best"}
     members = row.members(settings.steps, walk, scene.classifier.features.shape[0])
-    watched = Watched(scene.classifier, (settings.loss_scale or FLOAT16_SCALE) / FLOAT16_SCALE)
-    problem = ClassProblem(watched, scene.labels[rows])
+    watched = Watched(scene.classifier, (settings.loss_scale or FLOAT16_SCALE) / FLOAT16_SCALE, len(rows))
+    problem = ClassProblem(watched, scene.labels[rows], most=scene.batch)
     inputs = {"image": scene.images[rows]}
     common: Common = {
         "seed": settings.seed,
@@ -193,14 +218,12 @@ def _attacked(
 def _confirm(row: ZeroShotAttack, scene: Scene, struck: Struck, rows: Tensor, settings: ZeroShotSettings) -> None:
     """Images that only half precision misclassifies stopped too soon: they are attacked again in float32."""
     with torch.autocast(rows.device.type, dtype=PRECISIONS[settings.dtype]):
-        half = scene.classifier.predict(struck.images[rows])
+        half = predicted(scene.classifier, struck.images[rows], scene.batch)
     right = scene.labels[rows]
     early = rows[(half != right) & (struck.predicted[rows] == right)]
     if not len(early):
         return
     full = replace(settings, dtype="float32", loss_scale=None)
-    result, _ = _attacked(row, scene, early, struck.threat, full, lambda done, total: None)
-    struck.images[early] = result.inputs["image"]
-    struck.predicted[early] = scene.classifier.predict(result.inputs["image"])
-    struck.forward[early.cpu()] += result.forward
-    struck.backward[early.cpu()] += result.backward
+    for own in early.split(scene.batch or len(early)):
+        result, _ = _attacked(row, scene, own, struck.threat, full, lambda done, total: None)
+        _note(struck, scene, own, result)

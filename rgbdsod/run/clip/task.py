@@ -18,10 +18,11 @@ from rgbdsod.run.clip.interpolate import WeightPath
 from rgbdsod.run.clip.keeping import Keeper
 from rgbdsod.run.clip.opening import DualEncoder
 from rgbdsod.run.clip.settings import ZeroShotSettings
-from rgbdsod.run.clip.strike import Scene, Struck, perturbation_sizes, strike
+from rgbdsod.run.clip.strike import Scene, Struck, perturbation_sizes, predicted, strike
 from rgbdsod.run.clip.tables import collect
 from rgbdsod.run.clip.texts import texts_of
 from rgbdsod.run.measure import finite
+from rgbdsod.run.memory import is_out_of_memory
 from rgbdsod.run.pieces import Piece
 from rgbdsod.run.store import Store
 
@@ -41,6 +42,7 @@ class ZeroShotTask:
         given: how a command line named model and data, for config.toml.
         command: "clip evaluate" or "clip attack".
         keeper: writes the pictures of a single attack, which are then what is measured; None: nothing is kept.
+        batch: images that go through the encoder at once; None: all that come together.
     """
 
     encoder: DualEncoder
@@ -49,6 +51,7 @@ class ZeroShotTask:
     given: Mapping[str, Any] = field(default_factory=dict)
     command: str = "clip evaluate"
     keeper: Keeper | None = None
+    batch: int | None = None
     _classifiers: dict[str, ZeroShot] = field(default_factory=dict)
     _path: WeightPath | None = None
 
@@ -86,7 +89,15 @@ class ZeroShotTask:
             self._classifiers[data.name] = ZeroShot(model, bank)
 
     def compute(self, part: list[int], store: Store, advance: Callable[[float], None]) -> Piece:
-        """Classify and attack images of one set."""
+        """Classify and attack images of one set, several batches of them together."""
+        try:
+            return self._piece(part, store, advance)
+        except (RuntimeError, MemoryError) as error:
+            if self.batch is not None and is_out_of_memory(error):
+                self.batch = max(1, self.batch // 2)  # the images are halved by whoever catches it
+            raise
+
+    def _piece(self, part: list[int], store: Store, advance: Callable[[float], None]) -> Piece:
         data, places = self.data.part(part)
         chosen, model = self.chosen, self.encoder.model
         images = pixels(data, places, side=model.side, space=chosen.attack_space).to(model.device)
@@ -97,7 +108,8 @@ class ZeroShotTask:
         for turn, (share, eps) in enumerate(turns):
             with self._at(share):
                 classifier = self._classifiers[data.name]
-                scene = Scene(classifier, images, labels, classifier.predict(images), ids)
+                clean = predicted(classifier, images, self.batch)
+                scene = Scene(classifier, images, labels, clean, ids, self.batch)
                 tell = _Progress(advance, len(part), turn, len(turns))
                 rows += self._rows(data, scene, share, eps, store, tell)
         return Piece(ids, rows)
