@@ -112,6 +112,9 @@ WRONG = {
     "--model ViT-B-99": (2, 'no architecture "ViT-B-99"'),
     "--model clip.demo --normalization imagenet": (2, "was trained with clip"),
     "--n-samples 0": (2, "ask for 1 or more"),
+    "--fail-under robust": (2, "expected robust=X or clean=X"),
+    "--fail-under robust=30": (2, "X from 0 to 1, for example robust=0.3"),
+    "--fail-under sm=0.5": (2, "expected robust=X or clean=X"),
     "--atack pgd": (2, "did you mean --attack?"),
 }
 
@@ -133,6 +136,35 @@ def test_wrong_input_costs_one_sentence(clip, words):
     assert text in answer.err
     assert len(answer.err.splitlines()) == 1
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("command", ["evaluate", "attack"])
+def test_a_bound_for_scripts(clip, command):
+    words = [command, *FAST, "--attack", "pgd", "--out", "here"]
+    assert clip(*words, "--fail-under", "robust=0,clean=0").code == 0
+    missed = clip(*words, "--fail-under", "clean=1", "--fail-under", "robust=1", "--json")
+    assert missed.code == 6
+    assert fits(missed.out), "what was measured is printed all the same"
+    row = json.loads(missed.out)["rows"][0]
+    assert f"robust is {row['robust']:.4f} under pgd at 8/255 (shapes, here), below the bound 1" in missed.err
+    assert ("clean is" in missed.err) == (row["clean"] < 1)
+
+
+def test_bounds_are_of_the_zero_shot_mean():
+    from rgbdsod.cli.clip.bounds import check_bounds, read_bounds
+    from rgbdsod.errors import CheckError, UsageError
+
+    head = {"share": None, "eps": 1 / 255, "attack": "pgd"}
+    averages = [
+        {**head, "name": "mean", "sets": 3, "clean": 0.9, "robust": 0.1},
+        {**head, "name": "zero-shot mean", "sets": 2, "clean": 0.8, "robust": 0.4},
+    ]
+    metrics = {"rows": [{**head, "data": "a", "clean": 0.0, "robust": 0.0}], "averages": averages}
+    check_bounds(metrics, read_bounds(["robust=0.4", "clean=0.8"], attacked=True), "here")
+    with pytest.raises(CheckError, match=r"robust is 0.4000 under pgd at 1/255 \(zero-shot mean of 2 sets, here\)"):
+        check_bounds(metrics, read_bounds(["robust=0.5"], attacked=True), "here")
+    with pytest.raises(UsageError, match="nothing is attacked"):
+        read_bounds(["robust=0.5"], attacked=False)
 
 
 def test_pictures_are_of_one_attack(clip):

@@ -45,6 +45,7 @@ def attack(
     restart: options.Restart = False,
     config: options.Config = None,
     set_: options.Set = None,
+    fail_under: own.FailUnder = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,

@@ -55,6 +55,7 @@ def evaluate(
     restart: options.Restart = False,
     config: options.Config = None,
     set_: options.Set = None,
+    fail_under: own.FailUnder = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,

@@ -42,3 +42,7 @@ AttackSpace = Annotated[
 LossScale = Annotated[
     float | None, Option(help="Needed by --dtype float16: factor of the loss, 1024.", rich_help_panel=_ATTACK)
 ]
+FailUnder = Annotated[
+    list[str] | None,
+    Option(help="robust=X or clean=X, mean of all sets, 0 to 1: exit code 6 if missed.", rich_help_panel="Output"),
+]

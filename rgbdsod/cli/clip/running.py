@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from rgbdsod.cli.clip.bounds import Bounds, check_bounds, read_bounds
 from rgbdsod.cli.plan import show_work
 from rgbdsod.cli.screen import Screen
 from rgbdsod.cli.sources import batch_size, given, set_deterministic, split, target
@@ -32,8 +33,9 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
     """
     screen = Screen.of(flags)
     settings = _settings(flags)
+    bounds = read_bounds(flags["fail_under"], attacked=bool(settings.attacks))
     task = _task(screen, flags, settings, "clip evaluate")
-    _run(screen, task, flags, "evaluate")
+    _run(screen, task, flags, "evaluate", bounds)
 
 
 def run_attack(flags: Mapping[str, Any]) -> None:
@@ -44,11 +46,12 @@ def run_attack(flags: Mapping[str, Any]) -> None:
     """
     screen = Screen.of(flags)
     settings = _settings(flags)
+    bounds = read_bounds(flags["fail_under"], attacked=True)
     for name, values in (("--attack", settings.attacks), ("--eps", settings.eps)):
         if len(values) != 1:
             raise UsageError(f"{name} names {len(values)}, but pictures are of one; pass one, or use clip evaluate")
     task = _task(screen, flags, settings, "clip attack")
-    _run(screen, task, flags, "attack")
+    _run(screen, task, flags, "attack", bounds)
 
 
 def _settings(flags: Mapping[str, Any]) -> "ZeroShotSettings":
@@ -112,7 +115,7 @@ def _encoder(screen: Screen, flags: Mapping[str, Any], settings: "ZeroShotSettin
     return encoder
 
 
-def _run(screen: Screen, task: "ZeroShotTask", flags: Mapping[str, Any], label: str) -> None:
+def _run(screen: Screen, task: "ZeroShotTask", flags: Mapping[str, Any], label: str, bounds: Bounds) -> None:
     if flags["dry_run"]:
         chosen = task.chosen
         turns = len(chosen.eps) * max(1, len(chosen.path))
@@ -130,6 +133,7 @@ def _run(screen: Screen, task: "ZeroShotTask", flags: Mapping[str, Any], label: 
             on_open=lambda: _header(screen, task, usual=flags["eps"] is None),
         )  # fmt: skip
     _show(screen, result, known=len(task.notes()))
+    check_bounds(result.metrics, bounds, result.folder)
 
 
 def _header(screen: Screen, task: "ZeroShotTask", *, usual: bool) -> None:
