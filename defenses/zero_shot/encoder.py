@@ -82,9 +82,11 @@ def activation_encoder(encoder: Encoder) -> ActivationEncoder:
     Raises:
         UsageError: it does not.
     """
-    if isinstance(encoder, ActivationEncoder):
+    if isinstance(encoder, ActivationEncoder) and getattr(encoder, "has_activations", True):
         return encoder
-    raise UsageError(f'{encoder.name} has no embed_activations; use attention "text" or "vision", or another encoder')
+    raise UsageError(
+        f'{encoder.name} shows no activations of patches; use attention "text" or "vision", or another encoder'
+    )
 
 
 def check_tokens(encoder: Encoder, method: str) -> None:

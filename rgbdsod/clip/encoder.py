@@ -41,6 +41,7 @@ class ClipModel(nn.Module):
         normalization: a name of `NORMALIZATIONS`.
         has_tokens: whether `embed_tokens` works.
         has_attention: whether `embed_attention` works.
+        has_activations: whether `embed_activations` works.
 
     Attributes:
         scale: exp(logit_scale), the factor of the cosine similarities; a plain number that is never trained.
@@ -62,13 +63,14 @@ class ClipModel(nn.Module):
         normalization: str = "clip",
         has_tokens: bool = True,
         has_attention: bool = False,
+        has_activations: bool = False,
     ) -> None:
         super().__init__()
         if normalization not in NORMALIZATIONS:
             raise UsageError(f'no normalization "{normalization}"; use {" or ".join(NORMALIZATIONS)}')
         self.name, self.width, self.side, self.grid = name, width, side, grid
         self.activation, self.normalization = activation, normalization
-        self.has_tokens, self.has_attention = has_tokens, has_attention
+        self.has_tokens, self.has_attention, self.has_activations = has_tokens, has_attention, has_activations
         colours = NORMALIZATIONS[normalization]
         self.register_buffer("mean", torch.tensor(colours.mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(colours.std)[:, None, None], persistent=False)
@@ -144,6 +146,20 @@ class ClipModel(nn.Module):
             UsageError: this encoder has no such weights; or see `embed`.
         """
         raise UsageError(f"{self.name} has no class-token attention; use attention=text, or another encoder")
+
+    def embed_activations(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings of images and what enters the last block, from one pass; see `with_activations`.
+
+        Args:
+            image: (B,3,H,W) in [0, 1], of any size.
+
+        Returns:
+            What `embed` returns, and the activations of the patches (B,P,W) that it was computed from, with gradient.
+
+        Raises:
+            UsageError: this encoder has no such patches; or see `embed`.
+        """
+        raise UsageError(f"{self.name} shows no activations of patches, which gradcam needs; use attention=text")
 
     def attention_weights(self, image: Tensor) -> Tensor:
         """The second part of `embed_attention`, (B,heads,P)."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rgbdsod.clip.activations import with_activations
 from rgbdsod.clip.checkpoint import load_checkpoint
 from rgbdsod.clip.encoder import ClipModel
 from rgbdsod.errors import UsageError, WeightsError
@@ -90,6 +91,7 @@ class OpenClipModel(ClipModel):
             normalization=normalization,
             has_tokens=has_tokens,
             has_attention=has_tokens and _plain_attention(visual),
+            has_activations=has_tokens and isinstance(_last_norm(visual), nn.Module),
         )
         self.dual: Any = network
         self.tokenizer = tokenizer
@@ -156,6 +158,17 @@ class OpenClipModel(ClipModel):
         tokens = seen[0]
         _, weights = block.attn(tokens[:, :1], tokens, tokens, need_weights=True, average_attn_weights=False)
         return embedding, weights[:, :, 0, 1:]
+
+    def embed_activations(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings (B,D) and what enters the last block of the patches (B,P,W), from one pass.
+
+        Raises:
+            UsageError: the encoder has no such patches.
+        """
+        self._check_tokens()
+        if not self.has_activations:
+            return super().embed_activations(image)
+        return with_activations(self.embed, _last_norm(self.dual.visual), image)
 
     def _check_tokens(self) -> None:
         obstacle = _obstacle(self.dual.visual)
@@ -252,6 +265,11 @@ def _obstacle(visual: Any) -> str | None:
     if visual.final_ln_after_pool:
         return "its last layer norm follows the pooling"
     return None
+
+
+def _last_norm(visual: Any) -> Any:
+    """The first layer norm of the last block, None where blocks are of another kind."""
+    return getattr(visual.transformer.resblocks[-1], "ln_1", None)
 
 
 def _plain_attention(visual: Any) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from rgbdsod.clip.activations import with_activations
 from rgbdsod.clip.encoder import ClipModel
 from rgbdsod.clip.words import Vocabulary
 
@@ -135,7 +136,9 @@ class SmallClip(ClipModel):
     """
 
     def __init__(self, network: SmallNetwork, name: str = "clip.demo") -> None:
-        super().__init__(name=name, width=WIDTH, side=SIDE, grid=GRID, activation="gelu", has_attention=True)
+        super().__init__(
+            name=name, width=WIDTH, side=SIDE, grid=GRID, activation="gelu", has_attention=True, has_activations=True
+        )
         self.dual = network
         network.text.requires_grad_(False)
         network.log_scale.requires_grad_(False)
@@ -168,6 +171,10 @@ class SmallClip(ClipModel):
         """Embeddings (B,D) and where the class token looks (B,heads,16), from one pass."""
         seen = self._see(self.prepare(image))
         return seen.embedding, seen.attention
+
+    def embed_activations(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings (B,D) and what enters the last block of the patches (B,16,W), from one pass."""
+        return with_activations(self.embed, self.dual.visual.blocks[-1].norm_attention, image)
 
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:

@@ -11,7 +11,7 @@ from cli_schema import problems
 from clip_tuning import small_model
 
 from rgbdsod.clip import OpenClipModel, TextBank, ZeroShot
-from rgbdsod.clip.activations import Activations
+from rgbdsod.defenses import Hardening, InnerAttack, TuningBatch, hardening_method
 from rgbdsod.errors import UsageError
 from rgbdsod.report import report
 from rgbdsod.run.clip.attention import attention_maps
@@ -39,13 +39,29 @@ def _images(count=3):
 
 
 def test_grad_cam_sees_the_very_activations_and_leaves_no_hook(model):
-    seen = Activations(model)
     image = _images(2).requires_grad_()
-    embedding, activations = seen.embed_activations(image)
+    embedding, activations = model.embed_activations(image)
     assert torch.equal(embedding, model.embed(image))
     (slopes,) = torch.autograd.grad(embedding.sum(), activations)
     assert slopes.abs().sum() > 0
     assert all(not module._forward_hooks for module in model.modules())
+
+
+def test_hardening_learns_through_grad_cam(model):
+    """On the built-in architecture: the maps of model and original come from one pass each, with gradient."""
+    texts = TextBank(model, ["a red circle", "a blue star"]).features
+    original = small_model(1)
+    how = Hardening(
+        hardening_method("tga-zsr", attention="gradcam"), small_model(0), original=original, texts=texts,
+        attack=InnerAttack(eps=8 / 255, steps=1, step_size=8 / 255),
+    )  # fmt: skip
+    batch = how.complete(TuningBatch(_images(), list("abc"), labels=torch.tensor([0, 1, 1])))
+    assert batch.reference.shape == (3, 16)
+    losses = how.step(batch, seed=0, step=0)
+    (slope,) = torch.autograd.grad(
+        losses["refinement"] + losses["constraint"], how.parts.encoder.dual.visual.stem[0].weight
+    )
+    assert slope.abs().sum() > 0
 
 
 def test_maps_are_those_of_any_batch(model):
@@ -72,6 +88,10 @@ def test_an_encoder_without_tokens_is_told_so_in_one_sentence(model):
     blind = OpenClipModel(network, lambda texts: torch.zeros(len(texts), 8, dtype=torch.long), name="RN-tiny")
     with pytest.raises(UsageError, match="RN-tiny has no patch tokens; attention maps need a vision transformer"):
         kinds_of(blind)
+    with pytest.raises(UsageError, match="RN-tiny has no patch tokens"):
+        blind.embed_activations(_images())
+    with pytest.raises(UsageError, match="RN-tiny shows no activations of patches"):
+        Hardening(hardening_method("tga-zsr", attention="gradcam"), blind, texts=torch.eye(16)[:2])
     with pytest.raises(UsageError, match="--attention vision: RN-tiny has no class-token attention"):
         kinds_of(blind, ["vision"])
     with pytest.raises(UsageError, match='no attention "heat"; use text, vision, gradcam'):

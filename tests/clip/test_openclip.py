@@ -107,7 +107,18 @@ def test_attention_is_that_of_the_last_block(model: OpenClipModel, image: Tensor
     assert torch.equal(model.attention_weights(image), weights)
 
 
-@pytest.mark.parametrize("method", ["embed", "embed_tokens", "embed_attention"])
+def test_activations_are_what_enters_the_last_block(model: OpenClipModel, image: Tensor) -> None:
+    """Of the patches, and the very tensor that the embedding was computed from."""
+    visual = model.network.visual
+    before = visual.transformer.forward_intermediates(visual._embeds(normalised(image)), indices=2)[1][0]
+    embedding, activations = model.embed_activations(image)
+    torch.testing.assert_close(activations, visual.transformer.resblocks[-1].ln_1(before)[:, 1:])
+    assert torch.equal(embedding, model.embed(image))
+    (slopes,) = torch.autograd.grad(embedding.sum(), activations)
+    assert bool((slopes != 0).any())
+
+
+@pytest.mark.parametrize("method", ["embed", "embed_tokens", "embed_attention", "embed_activations"])
 def test_one_pass_whatever_is_asked(model: OpenClipModel, image: Tensor, method: str) -> None:
     block = model.network.visual.transformer.resblocks[0]
     with Calls(model.visual) as passes, Calls(block) as blocks, Calls(model.network.transformer) as texts:
@@ -115,7 +126,7 @@ def test_one_pass_whatever_is_asked(model: OpenClipModel, image: Tensor, method:
     assert (passes.count, blocks.count, texts.count) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("method", ["embed", "embed_tokens", "embed_attention"])
+@pytest.mark.parametrize("method", ["embed", "embed_tokens", "embed_attention", "embed_activations"])
 def test_the_input_gets_a_gradient_from_frozen_weights(image: Tensor, method: str) -> None:
     model = tiny_model().requires_grad_(False)
     image.requires_grad_()
@@ -137,6 +148,7 @@ def test_nothing_of_the_callers_is_changed(image: Tensor) -> None:
     model = OpenClipModel(network, open_clip.SimpleTokenizer(context_length=CONTEXT), name="mine")
     model.embed_tokens(image)
     model.embed_attention(image)
+    model.embed_activations(image)
     assert isinstance(network.encode_image(image), Tensor)
     assert network.visual.output_tokens is False
     assert vars(network.visual) == settings
@@ -174,8 +186,9 @@ def test_encoders_without_tokens_embed_and_say_why_they_have_none(build: Any, re
     model = wrapped(build())
     assert not model.has_tokens
     assert not model.has_attention
+    assert not model.has_activations
     assert torch.equal(model.embed(image), model.network.encode_image(normalised(image)))
-    for method in (model.embed_tokens, model.embed_attention):
+    for method in (model.embed_tokens, model.embed_attention, model.embed_activations):
         with pytest.raises(UsageError, match=f"tiny has no patch tokens.*{reason}.*use a method without it"):
             method(image)
 

@@ -9,9 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rgbdsod.clip import ClipModel
-from rgbdsod.clip.activations import Activations
 from rgbdsod.defenses.zero_shot.contrast import class_logits
-from rgbdsod.defenses.zero_shot.encoder import Encoder
 from rgbdsod.defenses.zero_shot.methods.tga_zsr import TgaZsr
 from rgbdsod.defenses.zero_shot.parts import Parts
 from rgbdsod.errors import UsageError
@@ -74,11 +72,10 @@ def look(model: ClipModel, texts: Tensor, images: Tensor, labels: Tensor, kinds:
     parts = Parts(model, texts=texts)
     maps = {}
     for kind in kinds:
-        seen: Encoder = Activations(model) if kind == "gradcam" else model
         # Grad-CAM differentiates inside; the graph begins at the image, since all weights are frozen.
         with torch.set_grad_enabled(kind == "gradcam"):
             image = images.clone().requires_grad_(kind == "gradcam")
-            maps[kind] = TgaZsr(attention=kind).look(seen, image, parts, labels, train=False)[1].detach()
+            maps[kind] = TgaZsr(attention=kind).look(model, image, parts, labels, train=False)[1].detach()
     with torch.no_grad():
         score, predicted = F.softmax(class_logits(model.embed(images), texts, model.scale), 1).max(1)
     return Sight(predicted, score, maps)
@@ -90,8 +87,4 @@ def _obstacle(model: ClipModel, kind: Attention) -> str | None:
         return None if model.has_tokens else f"{model.name} has no patch tokens"
     if kind == "vision":
         return None if model.has_attention else f"{model.name} has no class-token attention"
-    try:
-        Activations(model)
-    except UsageError as error:
-        return str(error)
-    return None
+    return None if model.has_activations else f"{model.name} shows no activations of patches"
