@@ -66,8 +66,17 @@ def read_fgvc(base: Path, row: ZeroShotSet, split: str) -> Listing:
 
 
 def read_sun397(base: Path, row: ZeroShotSet, split: str) -> Listing:
-    """`ClassName.txt` with lines "/a/abbey" or "/b/balcony/exterior", which are folders of images."""
+    """`ClassName.txt` with lines "/a/abbey" or "/b/balcony/exterior", which are folders of images.
+
+    The parts are the first of the ten published ones: `Training_01.txt` and `Testing_01.txt` of Partitions.zip, with
+    lines "/a/abbey/NAME.jpg", beside `ClassName.txt` or in `Partitions`.
+    """
     keys = [line.lstrip("/") for line in lines_of(base / "ClassName.txt")]
+    files, labels = _all_of_sun397(base, keys) if split == "all" else _part_of_sun397(base, keys, split)
+    return Listing(labels, [key.partition("/")[2].replace("/", " ") for key in keys], files, keys=keys)
+
+
+def _all_of_sun397(base: Path, keys: list[str]) -> tuple[list[Path], list[int]]:
     files: list[Path] = []
     labels: list[int] = []
     for label, key in enumerate(keys):
@@ -77,7 +86,17 @@ def read_sun397(base: Path, row: ZeroShotSet, split: str) -> Listing:
             raise DataError(f"the class folder {base / key} has no images; extract the archive again")
         files += found
         labels += [label] * len(found)
-    return Listing(labels, [key.partition("/")[2].replace("/", " ") for key in keys], files, keys=keys)
+    return files, labels
+
+
+def _part_of_sun397(base: Path, keys: list[str], split: str) -> tuple[list[Path], list[int]]:
+    name = {"test": "Testing_01.txt", "train": "Training_01.txt"}[split]
+    folder = base / "Partitions"
+    source = folder / name if (folder / name).is_file() else base / name
+    places = {key: label for label, key in enumerate(keys)}
+    lines = [line.lstrip("/") for line in lines_of(source)]
+    labels = [position_of(line.rpartition("/")[0], places, source) for line in lines]
+    return all_there(base, [base / line for line in lines]), labels
 
 
 def read_stanfordcars(base: Path, row: ZeroShotSet, split: str) -> Listing:

@@ -103,6 +103,17 @@ def test_names_and_labels_of_the_data(name, tmp_path):
     assert _tree(tmp_path) == before, "a reader changes nothing on disk"
 
 
+@pytest.mark.parametrize("folder", [".", "Partitions"])
+def test_the_published_parts_of_sun397(tmp_path, folder):
+    archives.sun397(tmp_path)
+    with pytest.raises(DataError, match=r"Testing_01\.txt"):
+        load_image_set("sun397", tmp_path, split="test")
+    archives.text(tmp_path / "SUN397" / folder / "Testing_01.txt", "/b/balcony/exterior/sun_b.jpg")
+    data = load_image_set("sun397", tmp_path, split="test")
+    assert (data.labels.tolist(), len(data.class_names), data.split) == ([1], 2, "test")
+    assert len(load_image_set("sun397", tmp_path)) == 2, "all images are measured, as released, unless a part is named"
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_names_that_ship_with_the_package(name, tmp_path):
     make, labels, first = SHIPPED[name]
