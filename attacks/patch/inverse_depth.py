@@ -44,10 +44,13 @@ class DepthKind:
             UsageError: something else stands there.
         """
         found = _METRIC.fullmatch(text)
+        if not found:
+            return cls(text)
         try:
-            return cls("metric", float(found[1]), float(found[2])) if found else cls(text)
+            near, far = float(found[1]), float(found[2])
         except ValueError:
             raise UsageError(f"--depth-kind {text}: pass distances in metres, such as metric:0.5-8") from None
+        return cls("metric", near, far)
 
     def __str__(self) -> str:
         """As a user types it."""

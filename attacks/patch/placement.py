@@ -173,7 +173,7 @@ def shadow_of(alpha: Tensor, span: Size) -> Tensor:
         span: rows and columns of the window.
     """
     pose = Pose.facing(torch.tensor([[(span[1] - 1) / 2, (span[0] - 1) / 2]], dtype=torch.float64), zoom(alpha, span))
-    return footprint(alpha[None].cpu(), homographies(pose, tuple(alpha.shape[-2:]), span), span)[0, 0]
+    return footprint(alpha[None].cpu(), homographies(pose, (alpha.shape[-2], alpha.shape[-1]), span), span)[0, 0]
 
 
 def zoom(alpha: Tensor, span: Size) -> Tensor:

@@ -44,7 +44,7 @@ class Pose(NamedTuple):
 
 def limited(tilt: Tensor) -> Tensor:
     """Tilts (B,2), those beyond 60 degrees shortened."""
-    length = torch.linalg.vector_norm(tilt, dim=-1, keepdim=True)
+    length: Tensor = torch.linalg.vector_norm(tilt, dim=-1, keepdim=True)
     return tilt * (STEEPEST / length.clamp_min(STEEPEST))
 
 

@@ -27,7 +27,8 @@ def warp(stack: Tensor, places: Tensor, image: Size) -> Tensor:
     depth = depth.masked_fill(behind, 1.0)
     grid = torch.stack([(2 * across / depth + 1) / width - 1, (2 * down / depth + 1) / height - 1], -1)
     grid = grid.masked_fill(behind[..., None], -3.0)
-    return grid_sample(stack, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    seen: Tensor = grid_sample(stack, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return seen
 
 
 def _backwards(places: Tensor, height: int, width: int) -> Tensor:

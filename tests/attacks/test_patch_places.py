@@ -1,0 +1,167 @@
+"""Where patches go, and how large they are; what has no place is said so and never moved."""
+
+import re
+
+import pytest
+import torch
+from attacks_problems import rand
+from patch_scenes import victim
+
+from rgbdsod.attacks import Budget, adversarial_patch
+from rgbdsod.attacks.patch.layout import Layout
+from rgbdsod.attacks.patch.placement import PLACEMENTS, Placement, grown, overlaps, pick, poses, shadow_of
+from rgbdsod.attacks.patch.pose import homographies
+from rgbdsod.attacks.patch.shapes import SHAPES, outline, window
+from rgbdsod.attacks.patch.warp import footprint
+from rgbdsod.errors import UsageError
+
+SIZE = (40, 50)
+
+
+def block(rows: slice, columns: slice) -> torch.Tensor:
+    found = torch.zeros(SIZE, dtype=torch.bool)
+    found[rows, columns] = True
+    return found
+
+
+def test_overlaps_equal_sums_over_windows():
+    region, shadow = rand(0, *SIZE) > 0.5, rand(1, 7, 9) > 0.3
+    windows = region.double().unfold(0, 7, 1).unfold(1, 9, 1)
+    assert torch.equal(overlaps(region, shadow), (windows * shadow).sum((2, 3)))
+    weights = rand(2, *SIZE)
+    windows = weights.double().unfold(0, 7, 1).unfold(1, 9, 1)
+    assert torch.allclose(overlaps(weights, shadow), (windows * shadow).sum((2, 3)))
+
+
+def test_grown_reaches_along_rows_and_columns():
+    point = block(slice(10, 11), slice(20, 21))
+    assert grown(point, 2).sum() == 25
+    assert torch.equal(grown(point, 0), point)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("size", ["1%", "5%", 0.1])
+def test_a_patch_covers_its_share(shape, size):
+    image = (96, 128)
+    span = window(size, shape, image)
+    alpha = outline(shape, *span)
+    mask = footprint(alpha[None], homographies(poses([(5, 6)], alpha, span), span, image), image)
+    share = float(str(size).removesuffix("%")) / (100 if "%" in str(size) else 1)
+    assert mask.float().mean().item() == pytest.approx(share, rel=0.12)
+
+
+def test_sides():
+    assert window("10%", "2:1", (100, 200)) == (32, 63)
+
+
+@pytest.mark.parametrize(
+    ("where", "low", "high"), [("on-object", 0.9, 1.0), ("off-object", 0.0, 0.0), ("boundary", 0.3, 0.7)]
+)
+def test_policies_keep_their_word(where, low, high):
+    objects = block(slice(8, 34), slice(5, 28))
+    shadow = shadow_of(outline("disc", 8, 8), (8, 8))
+    allowed = Placement(where).allowed(shadow, SIZE, objects)
+    assert allowed.any()
+    for seed in range(20):
+        row, column = pick(allowed, seed, "a", "place")
+        inside = (objects[row : row + 8, column : column + 8] & shadow).sum() / shadow.sum()
+        assert low <= inside <= high
+    if where == "off-object":
+        near = grown(objects, round(0.05 * 50))
+        assert not any(near[r : r + 8, c : c + 8][shadow].any() for r, c in allowed.nonzero().tolist())
+
+
+def test_a_patch_may_not_hide_the_object():
+    objects = block(slice(10, 20), slice(10, 20))
+    shadow = shadow_of(torch.ones(1, 6, 6), (6, 6))
+    assert not Placement("on-object").allowed(shadow, SIZE, objects).any()  # 36 of 100 pixels
+    assert Placement("on-object", cover=0.5).allowed(shadow, SIZE, objects).any()
+
+
+def test_draws_depend_on_seed_and_sample_alone():
+    layout = Layout(Placement(), torch.ones(5, 5, dtype=torch.bool), SIZE, 3)
+    first = layout.corners(["a", "b", "c"], None)
+    assert first == layout.corners(["a", "b", "c"], None)
+    assert [first[2], first[0]] == layout.corners(["c", "a"], None)
+    assert len(set(first)) == 3
+
+
+def test_promising_places_hold_the_largest_sums_and_lie_apart():
+    weights = torch.zeros(SIZE)
+    weights[10, 10], weights[30, 40] = 2.0, 3.0
+    corners = Layout(Placement(), torch.ones(5, 5, dtype=torch.bool), SIZE, 0).promising(weights, 2)
+    assert all(row <= 30 < row + 5 and column <= 40 < column + 5 for row, column in corners[:1])
+    assert abs(corners[0][0] - corners[1][0]) > 2 or abs(corners[0][1] - corners[1][1]) > 2
+
+
+def attack(where, size="5%", side=24, masks=None, **settings):
+    problem, inputs = victim(2, side)
+    if masks is not None:
+        problem = problem._with(_truth=problem._truth.of(masks))
+    return adversarial_patch(problem, inputs, {"rgb": Budget(eps=1.0)}, steps=2, where=where, patch_size=size,
+                             **settings), inputs  # fmt: skip
+
+
+def test_a_picture_without_a_place_comes_back_clean_and_is_marked():
+    masks = torch.zeros(2, 1, 24, 24)
+    masks[1, :, 2:20, 2:20] = 1
+    result, inputs = attack("on-object", masks=masks)
+    assert result.placed.tolist() == [False, True]
+    assert torch.equal(result.inputs["rgb"][0], inputs["rgb"][0])
+    assert not torch.equal(result.inputs["rgb"][1], inputs["rgb"][1])
+    assert result.patches[0] is None
+    assert result.loss[0].isnan()
+    assert not result.fooled[0]
+    assert result.forward.tolist() == [0, 4]
+    alone = attack("on-object", masks=torch.zeros(2, 1, 24, 24))[0]
+    assert not alone.placed.any()
+    assert alone.inputs["rgb"] is not None
+
+
+def test_worst_is_no_worse_than_its_candidates_start():
+    result, _ = attack("worst")
+    random, _ = attack("random")
+    assert result.placed.all()
+    assert (result.forward > random.forward).all()
+
+
+def test_a_pixel_can_be_a_patch_and_a_constant_picture_be_attacked():
+    problem, _ = victim()
+    flat = {"rgb": torch.full((2, 3, 24, 24), 0.5), "depth": torch.zeros(2, 1, 24, 24)}
+    result = adversarial_patch(
+        problem, flat, {"rgb": Budget(eps=1.0), "depth": Budget(eps=1.0)}, steps=2, patch_size=1 / 576
+    )
+    assert result.mask.flatten(1).sum(1).tolist() == [1, 1]
+    assert (result.loss >= result.start_loss).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"patch_size": "120%"}, "--patch-size 120%: the patch is larger than the image"),
+        ({"patch_size": 5}, "--patch-size 5: the patch is larger than the image; did you mean 5%?"),
+        ({"patch_size": "0%"}, "--patch-size 0% is no size"),
+        ({"patch_size": "big"}, "--patch-size big: pass a share of the image"),
+        (
+            {"patch_size": "50%", "shape": "4:1"},
+            "--patch-size 50%: a 4:1 patch of 8x34 pixels is larger",
+        ),
+        ({"patch_size": 1e-4}, "--patch-size 0.0001 of an image of 24x24 is less than a pixel"),
+        ({"shape": "star"}, 'no shape "star"'),
+        ({"where": "above"}, f'--where "above": expected one of {", ".join(PLACEMENTS)}'),
+        ({"where": "fixed", "at": "middle"}, "--at middle: pass the centre as shares"),
+        ({"where": "fixed", "at": "0,0"}, "--at 0,0: a patch of 5x5 pixels leaves the image of 24x24"),
+    ],
+)
+def test_what_cannot_be_placed_is_a_sentence(settings, text):
+    problem, inputs = victim()
+    with pytest.raises(UsageError, match=f"^{re.escape(text)}"):
+        adversarial_patch(problem, inputs, {"rgb": Budget(eps=1.0)}, **settings)
+
+
+def test_policies_need_objects():
+    from rgbdsod.attacks import ScoreProblem
+
+    problem = ScoreProblem(lambda inputs: inputs["rgb"].flatten(1).sum(1), inputs=("rgb",))
+    with pytest.raises(UsageError, match="--where on-object needs to know where objects are; use random or fixed"):
+        adversarial_patch(problem, {"rgb": rand(0, 1, 3, 24, 24)}, {"rgb": Budget(eps=1.0)}, where="on-object")
