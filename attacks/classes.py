@@ -80,7 +80,7 @@ class ClassProblem(OnModel):
         first = next(iter(inputs.values()), None)
         if self.most is None or first is None or len(first) <= self.most or torch.is_grad_enabled():
             return self._model(inputs)
-        shares = torch.arange(len(first), device=first.device).split(self.most)
+        shares = torch.split(torch.arange(len(first), device=first.device), self.most)
         return torch.cat(
             [self._model.select(rows)({name: value[rows] for name, value in inputs.items()}) for rows in shares]
         )

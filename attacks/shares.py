@@ -24,7 +24,7 @@ def in_shares(engine: "Engine", points: Inputs, progress: float, most: int) -> E
         most: samples of a share.
     """
     device = next(iter(points.values())).device
-    shares = torch.arange(len(engine), device=device).split(most)
+    shares = torch.split(torch.arange(len(engine), device=device), most)
     return joined(
         [engine.part(rows).gradient({name: value[rows] for name, value in points.items()}, progress) for rows in shares]
     )

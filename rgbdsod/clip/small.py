@@ -174,7 +174,8 @@ class SmallClip(ClipModel):
 
     def embed_activations(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings (B,D) and what enters the last block of the patches (B,16,W), from one pass."""
-        return with_activations(self.embed, self.dual.visual.blocks[-1].norm_attention, image)
+        norm = self.dual.visual.get_submodule(f"blocks.{BLOCKS - 1}.norm_attention")
+        return with_activations(self.embed, norm, image)
 
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:

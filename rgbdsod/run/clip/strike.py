@@ -129,7 +129,7 @@ def strike(name: str, scene: Scene, eps: float, settings: ZeroShotSettings, adva
     if not len(rows) or threat.empty:
         return struck
     begin, distance = time.perf_counter(), None
-    groups = (rows,) if row.gathers or scene.batch is None else rows.split(scene.batch)
+    groups = (rows,) if row.gathers or scene.batch is None else torch.split(rows, scene.batch)
     for place, own in enumerate(groups):
         result, zero = _attacked(row, scene, own, threat, settings, _part_of(advance, place, len(groups)))
         _note(struck, scene, own, result)
@@ -146,7 +146,7 @@ def strike(name: str, scene: Scene, eps: float, settings: ZeroShotSettings, adva
 
 def predicted(classifier: ZeroShot, images: Tensor, batch: int | None = None) -> Tensor:
     """The class of each image, int64 (B,), as many at once as a batch has."""
-    return torch.cat([classifier.predict(part) for part in images.split(batch or len(images))])
+    return torch.cat([classifier.predict(part) for part in torch.split(images, batch or len(images))])
 
 
 def budget_of(row: ZeroShotAttack, eps: float, settings: ZeroShotSettings, images: Tensor) -> Budget:
@@ -224,6 +224,6 @@ def _confirm(row: ZeroShotAttack, scene: Scene, struck: Struck, rows: Tensor, se
     if not len(early):
         return
     full = replace(settings, dtype="float32", loss_scale=None)
-    for own in early.split(scene.batch or len(early)):
+    for own in torch.split(early, scene.batch or len(early)):
         result, _ = _attacked(row, scene, own, struck.threat, full, lambda done, total: None)
         _note(struck, scene, own, result)
