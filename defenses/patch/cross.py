@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -71,6 +72,10 @@ class CrossDefence(Defence):
     def compute(self, model: Model, inputs: Inputs) -> dict[str, Tensor]:
         """How suspect each pixel is, (B,1,H,W) from 0 up, by the modality that the map accuses: rgb, depth."""
 
+    def suspected(self, excess: Tensor) -> Tensor:
+        """Which pixels are masked before blobs are shaped, bool, of a map over its threshold less 1."""
+        return excess > 0
+
     def maps(self, inputs: Inputs) -> dict[str, Tensor]:
         """The maps of a batch by modality, (B,1,H,W); differentiable."""
         images = self.images(inputs)
@@ -105,7 +110,7 @@ class CrossDefence(Defence):
         for key, values in found.items():
 
             def masked(threshold: float, values: Tensor = values) -> float:
-                return float(self._shaped(values > threshold).float().mean())
+                return float(self._shaped(self.suspected(values / max(threshold, _TINY) - 1)).float().mean())
 
             clean[key] = Clean(quantiles(values), lowest_threshold(values, masked, share))
         return replace(self, clean=clean)
@@ -114,7 +119,9 @@ class CrossDefence(Defence):
     def __call__(self, inputs: Inputs) -> Purified:
         """The batch with the accused pixels of the accused modality filled."""
         masks, excess = self._judged(inputs)
-        return self._filled(inputs, masks, torch.stack([value.flatten(1).amax(1) for value in excess.values()]).amax(0))
+        return self._filled(
+            inputs, masks, reduce(torch.maximum, [value.flatten(1).amax(1) for value in excess.values()])
+        )
 
     def surrogate(self, inputs: Inputs) -> Purified:
         """The same masks with the gradient of a sigmoid; the score is the mean excess, smoothed."""
@@ -132,7 +139,7 @@ class CrossDefence(Defence):
         both are. Without masked pixels none is.
         """
         masks, excess = self._judged(inputs)
-        union = torch.stack(list(masks.values())).amax(0)
+        union = reduce(torch.maximum, masks.values())
         weight = {key: ((excess[key] + 1) * union).flatten(1).sum(1) for key in MODALITIES}
         verdicts: list[Accused] = []
         for any_, rgb, depth in zip(union.flatten(1).sum(1), weight["rgb"], weight["depth"], strict=True):
@@ -144,7 +151,7 @@ class CrossDefence(Defence):
         """Masks as floats, and the maps over their thresholds less 1."""
         clean = self._calibrated()
         excess = {key: values / max(clean[key].threshold, _TINY) - 1 for key, values in self.maps(inputs).items()}
-        return {key: self._shaped(value > 0).to(value) for key, value in excess.items()}, excess
+        return {key: self._shaped(self.suspected(value)).to(value) for key, value in excess.items()}, excess
 
     def _calibrated(self) -> Mapping[str, Clean]:
         if not self.clean:
@@ -158,4 +165,4 @@ class CrossDefence(Defence):
 
     def _filled(self, inputs: Inputs, masks: dict[str, Tensor], score: Tensor) -> Purified:
         changed = {key: fill(inputs[key], mask, self.fill) for key, mask in masks.items()}
-        return Purified({**inputs, **changed}, torch.stack(list(masks.values())).amax(0), score)
+        return Purified({**inputs, **changed}, reduce(torch.maximum, masks.values()), score)

@@ -28,13 +28,21 @@ def window_entropies(image: Tensor, cell: int, windows: tuple[int, ...], *, soft
     grey = luminance(image)
     height, width = (side // cell * cell for side in grey.shape[-2:])
     grey = grey[..., :height, :width]
-    counts = _histograms(grey.detach(), cell)
-    exact = [_entropy(_sums(counts, side), (cell * side) ** 2) for side in windows]
+    exact = _exact(grey.detach(), cell, windows)
     if not soft:
         return exact
     smooth = F.avg_pool2d(_soft_levels(grey), cell) * cell**2
     guides = [_entropy(_sums(smooth, side), (cell * side) ** 2) for side in windows]
     return [_with_gradient(value, guide) for value, guide in zip(exact, guides, strict=True)]
+
+
+def _exact(grey: Tensor, cell: int, windows: tuple[int, ...]) -> list[Tensor]:
+    """Image by image on a processor, whose cache holds the histograms of one; else all at once."""
+    found = []
+    for part in [grey] if grey.is_cuda else grey.split(1):
+        counts = _histograms(part, cell)
+        found.append([_entropy(_sums(counts, side), (cell * side) ** 2) for side in windows])
+    return [torch.cat(scale) for scale in zip(*found, strict=True)]
 
 
 def _with_gradient(value: Tensor, guide: Tensor) -> Tensor:

@@ -21,8 +21,9 @@ class CrossInfluence(CrossDefence):
     """How much the map changes elsewhere when a window of one modality is replaced by what surrounds it.
 
     What makes a patch off the object a patch is that it acts at a distance. A window that does so in RGB alone accuses
-    RGB, one in depth alone accuses depth. One pass of the model, and two for each of grid x grid windows, each with
-    the other modality's features kept.
+    RGB, one in depth alone accuses depth. A strong patch lifts every window that touches it, so a pixel must also reach
+    a share of its image's largest value. One pass of the model, and two for each of grid x grid windows, each with the
+    other modality's features kept.
 
     Args:
         on: not used.
@@ -32,12 +33,14 @@ class CrossInfluence(CrossDefence):
         margin: what blobs grow by, as a share of the longer side.
         clean: by modality; `calibrate` sets it.
         grid: windows each way, 2 or more; neighbours overlap by half.
+        peak: share of the largest value that a masked pixel reaches, 0 to 1.
 
     Raises:
-        UsageError: a grid outside, or finer than the image.
+        UsageError: a grid or share outside, or a grid finer than the image.
     """
 
     grid: int = 7
+    peak: float = 0.5
 
     name: ClassVar[str] = "cross-influence"
 
@@ -45,6 +48,13 @@ class CrossInfluence(CrossDefence):
         super().__post_init__()
         if self.grid < 2:
             raise UsageError(f"grid={self.grid}; pass 2 windows or more each way")
+        if not 0 <= self.peak <= 1:
+            raise UsageError(f"peak={self.peak}; pass a share of the largest influence, 0 to 1")
+
+    def suspected(self, excess: Tensor) -> Tensor:
+        """Above the threshold, and near the image's largest value."""
+        influence = excess + 1
+        return (excess > 0) & (influence >= self.peak * influence.amax((2, 3), keepdim=True))
 
     def compute(self, model: Model, inputs: Inputs) -> dict[str, Tensor]:
         """The influence of the windows that cover a pixel, averaged."""
@@ -93,9 +103,9 @@ def _without(image: Tensor, window: Window) -> Tensor:
 
 def _elsewhere(change: Tensor, window: Window) -> Tensor:
     """The mean change outside the window, (B,1,1,1)."""
-    inside = change[(..., *window)]
-    pixels = change[0].numel() - inside[0].numel()
-    return (change.sum((2, 3), keepdim=True) - inside.sum((2, 3), keepdim=True)) / pixels
+    outside = torch.ones_like(change[:1])
+    outside[(..., *window)] = 0
+    return (change * outside).sum((2, 3), keepdim=True) / outside.sum()
 
 
 def _spread(value: Tensor, window: Window, size: tuple[int, int]) -> Tensor:

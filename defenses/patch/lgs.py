@@ -10,6 +10,7 @@ from torch import Tensor
 from rgbdsod.defenses.patch.door import check_window
 from rgbdsod.defenses.patch.grid import covering_max, luminance
 from rgbdsod.defenses.patch.localiser import Localiser
+from rgbdsod.defenses.patch.planes import by_plane
 from rgbdsod.errors import UsageError
 
 _TINY = 1e-8
@@ -59,7 +60,11 @@ class Lgs(Localiser):
 
 def edges(image: Tensor) -> Tensor:
     """Gradient magnitude of the luminance, (B,1,H,W), stretched to [0, 1] in each image; 0 in a constant one."""
-    down, right = torch.gradient(luminance(image), dim=(-2, -1))
-    size = (down.square() + right.square() + _TINY**2).sqrt()
+    return by_plane(luminance(image), _stretched_gradient)
+
+
+def _stretched_gradient(planes: Tensor) -> Tensor:
+    down, right = torch.gradient(planes, dim=(-2, -1))
+    size = torch.addcmul(down * down + _TINY**2, right, right).sqrt()
     low, high = size.amin((2, 3), keepdim=True), size.amax((2, 3), keepdim=True)
     return (size - low) / (high - low).clamp_min(_TINY)

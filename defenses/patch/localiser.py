@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import ClassVar, Self
 
 import torch
@@ -54,8 +55,8 @@ class Localiser(Defence):
         with torch.no_grad():
             found = {key: self.evidence(image) for key, image in images.items()}
             masks = {key: self._mask(found[key], image).to(image) for key, image in images.items()}
-        scores = [(evidence - self.threshold).flatten(1).amax(1) for evidence in found.values()]
-        return self._purified(inputs, images, masks, torch.stack(scores).amax(0))
+        scores = [evidence.flatten(1).amax(1) - self.threshold for evidence in found.values()]
+        return self._purified(inputs, images, masks, reduce(torch.maximum, scores))
 
     def surrogate(self, inputs: Inputs) -> Purified:
         """The same masks with a gradient, and the penalty as the score."""
@@ -67,7 +68,7 @@ class Localiser(Defence):
             masks[key] = self._mask(excess.detach() / self.sharpness + self.threshold, image).to(image)
             masks[key] = masks[key] + (soft - soft.detach())
             scores.append(softplus(excess).flatten(1).mean(1) / self.sharpness)
-        return self._purified(inputs, images, masks, torch.stack(scores).amax(0))
+        return self._purified(inputs, images, masks, reduce(torch.maximum, scores))
 
     @torch.no_grad()
     def calibrate(self, inputs: Inputs, share: float = 0.01) -> Self:
@@ -98,7 +99,7 @@ class Localiser(Defence):
 
     def _purified(self, inputs: Inputs, images: dict[str, Tensor], masks: dict[str, Tensor], score: Tensor) -> Purified:
         changed = {key: self.respond(image, masks[key]) for key, image in images.items()}
-        return Purified({**inputs, **changed}, torch.stack(list(masks.values())).amax(0), score)
+        return Purified({**inputs, **changed}, reduce(torch.maximum, masks.values()), score)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rgbdsod.defenses.patch.planes import by_plane
@@ -44,21 +43,20 @@ class TotalVariation(Filter):
         return by_plane(image, self._denoised)
 
     def _denoised(self, planes: Tensor) -> Tensor:
-        down, right = torch.zeros_like(planes), torch.zeros_like(planes)
+        down, right = torch.zeros_like(planes), torch.zeros_like(planes)  # the dual over the weight: at most 1 long
         for _ in range(self.steps):
-            now = planes + _divergence(down, right)
-            down, right = down + _STEP * _difference(now, -2), right + _STEP * _difference(now, -1)
-            scale = self.weight * torch.rsqrt((down.square() + right.square()).clamp_min(self.weight**2))
+            now = planes + self.weight * _divergence(down, right)
+            # In place: sums keep nothing that differentiation would need.
+            down[..., :-1, :].add_(now.diff(dim=-2), alpha=_STEP / self.weight)
+            right[..., :-1].add_(now.diff(dim=-1), alpha=_STEP / self.weight)
+            scale = torch.addcmul(down * down, right, right).clamp_min(1).rsqrt()
             down, right = down * scale, right * scale
-        return (planes + _divergence(down, right)).clamp(0, 1)
-
-
-def _difference(image: Tensor, axis: int) -> Tensor:
-    """The next pixel minus this one; 0 at the end."""
-    pad = (0, 0, 0, 1) if axis == -2 else (0, 1)
-    return F.pad(image.diff(dim=axis), pad)
+        return (planes + self.weight * _divergence(down, right)).clamp(0, 1)
 
 
 def _divergence(down: Tensor, right: Tensor) -> Tensor:
-    """Minus the adjoint of the differences; the last row and column of the two are 0."""
-    return down - F.pad(down, (0, 0, 1, -1)) + right - F.pad(right, (1, -1))
+    """Minus the adjoint of the differences; the last row of one and the last column of the other are 0."""
+    found = down + right
+    found[..., 1:, :] -= down[..., :-1, :]
+    found[..., 1:] -= right[..., :-1]
+    return found
