@@ -30,7 +30,7 @@ MEASURED = 200
 
 def main(
     seed: Annotated[int, typer.Option(help="of weights, scenes and order")] = 0,
-    steps: Annotated[int, typer.Option(help="of 8 scenes")] = 350,
+    steps: Annotated[int, typer.Option(help="of 8 scenes")] = 450,
     assets: Annotated[Path, typer.Option(help="folder for the files")] = ASSETS,
 ) -> None:
     """Train, measure and write."""

@@ -70,7 +70,8 @@ def coco_document(data: BoxedSet) -> dict[str, Any]:
             "annotations": [dict(one) | {"id": number} for number, one in enumerate(rows, 1)],
             "categories": data.content["categories"],
         }
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for one in data:
         images.append({"id": one.id, "file_name": one.file, "height": one.size[0], "width": one.size[1]})
         for box, label, crowd in zip(one.boxes.tolist(), one.labels.tolist(), one.crowd.tolist(), strict=True):

@@ -74,7 +74,8 @@ class CocoSet(BoxedSet):
 
     def record(self, position: int) -> Record:
         """The image's own entry in the file."""
-        return self._images[position]
+        entry: Record = self._images[position]
+        return entry
 
     def objects(self, position: int) -> list[Record]:
         """The entries of the image's objects in the file."""

@@ -17,10 +17,10 @@ VERSION = 1
 """To be raised whenever a scene of the same seed and index changes."""
 
 _MOST = 4
-_SIDES = (0.16, 0.45)  # of a shape, in sides of the image
+_SIDES = (0.2, 0.5)  # of a shape, in sides of the image
 _TRIES = 20
 _OVERLAP = 0.15  # of two boxes at most
-_APART = 0.35  # of colours, in the RGB cube
+_APART = 0.5  # of colours, in the RGB cube
 _CORNERS = {"disc": 40, "square": 4, "triangle": 3}
 _BITS = 4  # OpenCV draws polygons at 1/16 pixel
 _MIN_SIDE = 32

@@ -101,13 +101,10 @@ def average_precision(
     numbers = _evaluate(len(truth), annotations, results, classes) if annotations and len(results) else None
     shown = np.zeros(len(classes), bool)
     shown[[one["category_id"] - 1 for one in annotations if not one["iscrowd"]]] = True
-    columns = [np.where(shown, 0.0 if numbers is None else column, np.nan) for column in numbers or [0.0] * 4]
-    return DetectionScores(
-        tuple(classes),
-        *columns,
-        images=len(truth),
-        objects=sum(not one["iscrowd"] for one in annotations),
-    )
+    none = np.zeros(len(classes))
+    ap, ap50, ap75, recall = (np.where(shown, column, np.nan) for column in numbers or (none, none, none, none))
+    singles = sum(not one["iscrowd"] for one in annotations)
+    return DetectionScores(tuple(classes), ap, ap50, ap75, recall, images=len(truth), objects=singles)
 
 
 def _annotations(truth: Sequence[Objects], classes: int) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ def found(objects: Objects, detections: Detections, *, iou: float = IOU, score: 
     Returns:
         bool (N,).
     """
+    detections = _moved(detections, objects.boxes)
     same = objects.labels[:, None] == detections.labels
     return (_on(objects.boxes, detections, iou, score) & same).any(1)
 
@@ -42,6 +43,7 @@ def renamed(
         iou: overlap from which on a detection is on an object.
         score: from which on a detection counts.
     """
+    detections = _moved(detections, objects.boxes)
     on = _on(objects.boxes, detections, iou, score)
     other = objects.labels[:, None] != detections.labels
     if label is not None:
@@ -51,12 +53,14 @@ def renamed(
 
 def appeared(place: Tensor, detections: Detections, label: int, *, iou: float = IOU, score: float = SCORE) -> bool:
     """Whether a class is detected at a place (4,), x0, y0, x1, y1 in pixels."""
+    detections = _moved(detections, place)
     on = _on(place[None], detections, iou, score)
     return bool((on & (detections.labels == label)).any())
 
 
 def invented(objects: Objects, detections: Detections, *, iou: float = IOU, score: float = SCORE) -> Tensor:
     """Which detections count but are on no object of their class, bool (D,); a group of things excuses many."""
+    detections = _moved(detections, objects.boxes)
     counts = detections.scores >= score
     if not len(objects.boxes):
         return counts
@@ -130,7 +134,14 @@ def _row(truth: Objects, clean: Detections, attacked: Detections) -> tuple[int, 
 
 def _on(boxes: Tensor, detections: Detections, iou: float, score: float) -> Tensor:
     """Whether each detection counts and is on each box, bool (N,D)."""
-    return (box_iou(boxes, detections.boxes.detach().to(boxes)) >= iou) & (detections.scores >= score)
+    on: Tensor = (box_iou(boxes, detections.boxes) >= iou) & (detections.scores >= score)
+    return on
+
+
+def _moved(detections: Detections, like: Tensor) -> Detections:
+    """The detections without their graph, on the device of the objects."""
+    boxes, scores, labels = (field.detach().to(like.device) for field in detections)
+    return Detections(boxes.to(like.dtype), scores, labels)
 
 
 def _area(boxes: Tensor) -> Tensor:

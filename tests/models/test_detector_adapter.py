@@ -1,12 +1,11 @@
 """torchvision's detectors through the adapter: losses, candidates, detections, and a network left as it was."""
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
-from detector_cases import EMPTY, TARGETS, images, objects
+from detector_cases import EMPTY, TARGETS, images, objects, state_of
 from torch import Tensor, nn
 
 from rgbdsod.errors import UsageError, WeightsError
@@ -17,16 +16,6 @@ from rgbdsod.types import Objects
 FASTER = "fasterrcnn_mobilenet_v3_large_320_fpn"
 NAMES = ("fcos.tiny", "ssdlite320_mobilenet_v3_large", FASTER)
 BUILDERS = [row.name for row in DETECTORS if row.family != "decoded" and not row.weights]
-
-
-def fingerprint(network: nn.Module) -> str:
-    """All weights, buffers and modes."""
-    digest = hashlib.sha256()
-    for name, value in network.state_dict().items():
-        digest.update(name.encode() + value.detach().contiguous().numpy().tobytes())
-    digest.update(str([(part.training, type(part).__name__) for part in network.modules()]).encode())
-    digest.update(str([weight.requires_grad for weight in network.parameters()]).encode())
-    return digest.hexdigest()
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -56,17 +45,17 @@ def loss_gradient(detector: Any, pixels: Tensor, targets: list[Objects] = TARGET
 def test_nothing_changes_a_network_in_a_mixed_mode(detector: Any) -> None:
     own = {part: part.training for part in detector.network.modules()}
     mix(detector.network)
-    before = fingerprint(detector.network)
+    before = state_of(detector.network)
     loss_gradient(detector, images())
     detector.candidates(images())
     detector.look(images()).detections(0.0)
-    assert fingerprint(detector.network) == before
+    assert state_of(detector.network) == before
     for part, flag in own.items():
         part.training = flag
 
 
 def test_nothing_changes_after_an_exception(detector: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = fingerprint(detector.network)
+    before = state_of(detector.network)
     threshold = getattr(detector.network, "score_thresh", None) or detector.network.roi_heads.score_thresh
     broken = objects([[5, 5, 5, 9]], [0])
     with pytest.raises(UsageError, match=r"\[5, 5, 5, 9\] has no width or no height"):
@@ -80,7 +69,7 @@ def test_nothing_changes_after_an_exception(detector: Any, monkeypatch: pytest.M
     with pytest.raises(RuntimeError, match="broken"):
         detector.look(images()).detections(0.0)
     monkeypatch.undo()
-    assert fingerprint(detector.network) == before
+    assert state_of(detector.network) == before
     assert holder.score_thresh == threshold
 
 
@@ -187,11 +176,11 @@ def test_class_numbers_must_match_the_classes() -> None:
 def test_every_builder_keeps_its_network(name: str) -> None:
     """All twelve: losses, candidates and detections, with nothing changed."""
     detector = load_detector(name, weights="random")
-    before = fingerprint(detector.network)
+    before = state_of(detector.network)
     targets = TARGETS if len(detector.classes) > 1 else [t._replace(labels=t.labels * 0) for t in TARGETS]
     losses, gradient = loss_gradient(detector, images(side=128), targets)
     assert losses.shape == (2,)
     assert gradient.abs().sum() > 0
     assert len(detector.detect(images(side=128))) == 2
-    assert fingerprint(detector.network) == before
+    assert state_of(detector.network) == before
     assert len(detector.classes) == (1 if name.startswith("keypoint") else 80)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from detector_cases import EMPTY, Dots, dotted, objects
+from detector_cases import EMPTY, TARGETS, Dots, dotted, images, objects, state_of
 from torch import Tensor
 
 from rgbdsod.attacks import Budget, pgd
@@ -70,25 +70,25 @@ def test_the_values_of_the_objectives() -> None:
 
 
 def test_images_without_objects_change_neither_the_mean_nor_its_divisor() -> None:
-    detector, images = wrapped(), torch.cat([dotted((1, 1, 0)), dotted((2, 2, 1))])
+    detector, pixels = wrapped(), torch.cat([dotted((1, 1, 0)), dotted((2, 2, 1))])
     for name in ("vanish", "vanish-post", "vanish-empty", "untargeted"):
         one = DetectionProblem(detector, [RED], objective=name)
         two = DetectionProblem(detector, [RED, EMPTY], objective=name)
-        values = two.loss(two.forward({"image": images}))
+        values = two.loss(two.forward({"image": pixels}))
         assert float((values * two.weights).sum() / two.weights.sum()) == pytest.approx(
-            float(one.loss(one.forward({"image": images[:1]})))
+            float(one.loss(one.forward({"image": pixels[:1]})))
         )
         assert two.weights.tolist() == [1, 0]
-        assert two.fooled(two.forward({"image": images})).tolist() == [False, False]
+        assert two.fooled(two.forward({"image": pixels})).tolist() == [False, False]
 
 
 def test_a_problem_of_some_samples_and_of_another_objective() -> None:
-    detector, images = wrapped(), torch.cat([dotted((1, 1, 0)), dotted((2, 2, 1))])
+    detector, pixels = wrapped(), torch.cat([dotted((1, 1, 0)), dotted((2, 2, 1))])
     both = DetectionProblem(detector, [RED, objects([[32, 32, 48, 48]], [1])])
-    values = both.loss(both.forward({"image": images}))
+    values = both.loss(both.forward({"image": pixels}))
     part = both.select(torch.tensor([1]))
-    assert torch.equal(part.loss(part.forward({"image": images[1:]})), values[1:])
-    assert float(both.raising("untargeted").loss(both.forward({"image": images}))[0]) > 0
+    assert torch.equal(part.loss(part.forward({"image": pixels[1:]})), values[1:])
+    assert float(both.raising("untargeted").loss(both.forward({"image": pixels}))[0]) > 0
 
 
 def test_what_a_patch_hides_does_not_count_and_shows_where_to_appear() -> None:
@@ -120,7 +120,11 @@ def test_refusals() -> None:
         (lambda: DetectionProblem(detector, [EMPTY]), "no image has one; pass annotated images"),
         (lambda: DetectionProblem(detector, [objects([[4, 4, 4, 9]], [0])]), "no width or no height; drop such boxes"),
         (lambda: DetectionProblem(detector, [objects([[4, 4, 6, 9]], [7])]), "label 7, but the detector has 3 classes"),
-        (lambda: DetectionProblem(detector, [RED]).forward({"image": torch.zeros(2, 3, 64, 64)}), "pass \\(1,3,H,W\\)"),
+        (
+            lambda: DetectionProblem(detector, [RED]).forward({"image": torch.zeros(2, 3, 64, 64)}),
+            "2 images with targets of 1; pass",
+        ),
+        (lambda: DetectionProblem(detector, [RED]).forward({"image": torch.zeros(1, 1, 64, 64)}), "pass .B,3,H,W."),
         (lambda: DetectionProblem(detector, [RED]).margins(None), "has no margins"),
     ]
     for make, message in cases:
@@ -132,3 +136,29 @@ def test_a_decoder_with_other_shapes_is_refused() -> None:
     broken = DecodedDetector(Dots(), ["a"], Dots().cells)
     with pytest.raises(UsageError, match=r"returned logits \(1, 16, 3\) and boxes \(1, 16, 4\); expected"):
         broken.detect(dotted())
+
+
+def test_an_attack_leaves_a_network_of_mixed_modes_as_it_was_also_when_it_breaks() -> None:
+    detector = load_detector("fcos.tiny", weights="random")
+    for place, part in enumerate(detector.network.modules()):
+        part.training = place % 3 == 0
+    before = state_of(detector.network)
+    problem, threat = DetectionProblem(detector, TARGETS, objective="untargeted"), {"image": Budget(eps=0.1)}
+    result = pgd(problem, {"image": images()}, threat, steps=2)
+    assert (result.loss > result.start_loss).all()
+    assert state_of(detector.network) == before
+
+    def broken(*_: int) -> None:
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        pgd(problem, {"image": images()}, threat, steps=2, callback=broken)
+    assert state_of(detector.network) == before
+
+
+def test_nothing_attacked_and_samples_left_out() -> None:
+    """Filled-in images stay with their samples."""
+    detector, pixels = wrapped(), torch.cat([dotted((1, 1, 0)), dotted((2, 2, 1))])
+    both = DetectionProblem(detector, [RED, objects([[32, 32, 48, 48]], [1])])
+    filled = both.given({"image": pixels}).select(torch.tensor([1]))
+    assert torch.equal(filled.loss(filled.forward({})), both.loss(both.forward({"image": pixels}))[1:])

@@ -1,5 +1,7 @@
 """Detectors and images that detector tests share."""
 
+import hashlib
+
 import torch
 from torch import Tensor
 
@@ -33,6 +35,16 @@ TARGETS = [
 ]
 """Of two images of side 64."""
 EMPTY = objects([], [])
+
+
+def state_of(network: torch.nn.Module) -> str:
+    """A hash of all weights and buffers, of every module's mode and of what takes gradients."""
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(name.encode() + value.detach().contiguous().numpy().tobytes())
+    digest.update(str([(part.training, type(part).__name__) for part in network.modules()]).encode())
+    digest.update(str([weight.requires_grad for weight in network.parameters()]).encode())
+    return digest.hexdigest()
 
 
 class Dots(torch.nn.Module):

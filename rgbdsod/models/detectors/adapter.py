@@ -1,6 +1,6 @@
 """A torchvision detector as attacks and evaluations ask it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -11,7 +11,12 @@ from rgbdsod.models.detectors.protocol import ByLooking, Look
 from rgbdsod.models.detectors.table import Family
 from rgbdsod.models.detectors.two_stage import TwoStageLook
 
-_LOOKS = {"fcos": FcosLook, "retinanet": RetinaLook, "ssd": SsdLook, "rcnn": TwoStageLook}
+_LOOKS: dict[str, Callable[[nn.Module, Labels, Tensor], Look]] = {
+    "fcos": FcosLook,
+    "retinanet": RetinaLook,
+    "ssd": SsdLook,
+    "rcnn": TwoStageLook,
+}
 
 
 class TorchvisionDetector(ByLooking):

@@ -138,5 +138,7 @@ def _loss(logits: Tensor, boxes: Tensor, objects: Objects) -> Tensor:
     best = torch.where(mine, overlap, -1.0).max(1)
     places = (best.values >= 0).nonzero().flatten()
     wanted[places, objects.labels[best.indices[places]]] = 1
-    apart = generalized_box_iou_loss(boxes[places], objects.boxes.to(boxes)[best.indices[places]], reduction="sum")
+    apart: Tensor = generalized_box_iou_loss(
+        boxes[places], objects.boxes.to(boxes)[best.indices[places]], reduction="sum"
+    )
     return (F.binary_cross_entropy_with_logits(logits, wanted, reduction="sum") + apart) / max(1, len(places))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from rgbdsod.models.detectors.decoded import DecodedDetector
 
 SIDE = 352
+_CELLS = SIDE // 16
 _CERTAIN = 1e-6  # scores are kept this far from 0 and 1, whose logits are infinite
 _OBJECT_POWER, _CLASS_POWER = 0.6, 0.4
 
@@ -27,7 +28,15 @@ def fastestdet(classes: Sequence[str] | None = None) -> DecodedDetector:
     names = COCO if classes is None else tuple(classes)
     network = FastestDet(len(names))
     return DecodedDetector(
-        network, names, network.decoded, overlap=0.45, single=True, clip=False, name="fastestdet", weights="random"
+        network,
+        names,
+        network.decoded,
+        overlap=0.45,
+        most=_CELLS**2,
+        single=True,
+        clip=False,
+        name="fastestdet",
+        weights="random",
     )
 
 
@@ -68,10 +77,9 @@ class FastestDet(nn.Module):
 
 def _boxes(numbers: Tensor, images: Tensor) -> Tensor:
     """Boxes (B,K,4) in pixels of the images, from four numbers of each cell."""
-    side = SIDE // 16
-    row, column = torch.meshgrid(*[torch.arange(side, device=numbers.device)] * 2, indexing="ij")
+    row, column = torch.meshgrid(*[torch.arange(_CELLS, device=numbers.device)] * 2, indexing="ij")
     cell = torch.stack([column, row], -1).reshape(-1, 2).to(numbers)
-    centre, extent = (numbers[..., :2].tanh() + cell) / side, numbers[..., 2:].sigmoid()
+    centre, extent = (numbers[..., :2].tanh() + cell) / _CELLS, numbers[..., 2:].sigmoid()
     pixels = numbers.new_tensor([images.shape[-1], images.shape[-2]] * 2)
     return torch.cat([centre - extent / 2, centre + extent / 2], -1) * pixels
 

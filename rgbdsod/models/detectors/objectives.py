@@ -94,7 +94,7 @@ def _over_objects(
 
 def _near(candidates: Candidates, box: Tensor, label: int) -> Tensor:
     """Which candidates are on a box, bool (K,): those that overlap it by 0.3, or else the nearest."""
-    overlap = box_iou(candidates.of(label)[1].detach(), box[None].to(candidates.boxes))[:, 0]
+    overlap: Tensor = box_iou(candidates.of(label)[1].detach(), box[None].to(candidates.boxes))[:, 0]
     return overlap >= overlap.max().clamp(max=NEAR)
 
 

@@ -6,7 +6,7 @@ training mode. So the network stays in eval mode throughout and no BatchNorm buf
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ class OneStageLook(ABC):
     """
 
     def __init__(self, network: nn.Module, labels: Labels, images: Tensor) -> None:
-        self._network: Any = network
+        self._network = cast(Any, network)  # whose parts have methods of their own
         self._labels, self._count = labels, len(images)
         with frozen(network):
             prepared, _ = self._network.transform(list(images))
@@ -77,8 +77,8 @@ class OneStageLook(ABC):
 
     def _select(self) -> list[dict[str, Tensor]]:
         levels = self._levels()
-        split = {name: list(part.split(levels, 1)) for name, part in self._head.items()}
-        anchors = [list(one.split(levels)) for one in self._anchors]
+        split = {name: list(torch.split(part, levels, 1)) for name, part in self._head.items()}
+        anchors = [list(torch.split(one, levels)) for one in self._anchors]
         found: list[dict[str, Tensor]] = self._network.postprocess_detections(split, anchors, self._sizes)
         return found
 

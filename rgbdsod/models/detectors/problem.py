@@ -9,7 +9,8 @@ from torchvision.ops import masks_to_boxes
 
 from rgbdsod.attacks.partial import OnModel, whole
 from rgbdsod.errors import UsageError
-from rgbdsod.metrics.detection_success import appeared, found, invented, renamed, visible_share
+from rgbdsod.metrics.detection_success import appeared, invented, renamed, visible_share
+from rgbdsod.metrics.detection_success import found as found_objects
 from rgbdsod.models.detectors.frames import check_objects
 from rgbdsod.models.detectors.objective_table import DETECTION_OBJECTIVES
 from rgbdsod.models.detectors.objectives import Aim
@@ -56,12 +57,13 @@ class DetectionProblem(OnModel):
         name = str(getattr(detector, "name", type(detector).__name__))
         # A user's detector may itself be a module, whose own method has this name.
         modules = (detector,) if isinstance(detector, nn.Module) else tuple(getattr(detector, "modules", ()))
-        super().__init__(whole(_Forward(detector, len(targets), name), ("image",), modules))
+        super().__init__(whole(_Forward(detector, name), ("image",), modules))
         self._detector = detector
+        device = next((weight.device for module in modules for weight in module.parameters()), None)
         self._row = DETECTION_OBJECTIVES[objective]
         self._objective = self._row.load()
         number = _number(detector.classes, label)
-        self._aims = [Aim(_single(one, len(detector.classes)), number) for one in targets]
+        self._aims = [Aim(_single(one, len(detector.classes), device), number) for one in targets]
         self._check()
         if places is not None:
             self._aims = self.at(places)._aims
@@ -81,7 +83,15 @@ class DetectionProblem(OnModel):
         return torch.tensor([float(len(aim.objects.boxes)) if self._row.needs_objects else 1.0 for aim in self._aims])
 
     def forward(self, inputs: Inputs) -> Look:
-        """One look at the images."""
+        """One look at the images.
+
+        Raises:
+            UsageError: images of another number or shape.
+        """
+        if "image" in inputs and len(inputs["image"]) != len(self._aims):
+            raise UsageError(
+                f"{len(inputs['image'])} images with targets of {len(self._aims)}; pass the targets of each image"
+            )
         look: Look = self._model(inputs)
         return look
 
@@ -96,8 +106,9 @@ class DetectionProblem(OnModel):
 
     def fooled(self, outputs: Look) -> Tensor:
         """Whether the objective's goal is reached, bool (B,); never in images without objects, where it needs some."""
-        rows = [self._reached(aim, one) for aim, one in zip(self._aims, outputs.detections(), strict=True)]
-        return torch.tensor(rows)
+        found = outputs.detections()
+        rows = [self._reached(aim, one) for aim, one in zip(self._aims, found, strict=True)]
+        return torch.tensor(rows, device=found[0].scores.device if found else None)
 
     def margins(self, outputs: Any) -> Tensor:
         """A detector has none.
@@ -140,9 +151,7 @@ class DetectionProblem(OnModel):
 
     def select(self, index: Tensor) -> Self:
         """The problem for some of the samples."""
-        aims = [self._aims[row] for row in index.tolist()]
-        model = whole(_Forward(self._detector, len(aims), self.name), ("image",), self.modules)
-        return self._with(_aims=aims, _model=model)
+        return self._with(_model=self._model.select(index), _aims=[self._aims[row] for row in index.tolist()])
 
     def _check(self) -> None:
         row, label = self._row, self._aims[0].label if self._aims else None
@@ -166,32 +175,30 @@ class DetectionProblem(OnModel):
             return _appeared(aim, detections)
         if goal == "flood":
             return int(invented(objects, detections).sum()) >= FLOODED
-        seen = found(objects, detections)
+        seen = found_objects(objects, detections)
         return not bool(seen.any() if goal == "vanish" else seen.all())
 
 
 class _Forward:
     """A detector as a function of its named input."""
 
-    def __init__(self, detector: Detector, count: int, name: str) -> None:
-        self._detector, self._count, self.name = detector, count, name
+    def __init__(self, detector: Detector, name: str) -> None:
+        self._detector, self.name = detector, name
 
     def __call__(self, inputs: Inputs) -> Look:
         images = inputs["image"]
-        if images.ndim != 4 or images.shape[1] != 3 or len(images) != self._count:
-            raise UsageError(
-                f"images of shape {tuple(images.shape)} with targets of {self._count}; pass ({self._count},3,H,W)"
-            )
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise UsageError(f"images of shape {tuple(images.shape)}; pass (B,3,H,W)")
         return look_at(self._detector, images)
 
 
-def _single(objects: Objects, classes: int) -> Objects:
-    """The objects that are no groups.
+def _single(objects: Objects, classes: int, device: torch.device | None) -> Objects:
+    """The objects that are no groups, on the detector's device.
 
     Raises:
         UsageError: a box without width or height, or a label that is no class.
     """
-    single = Objects(*(field[~objects.crowd] for field in objects))
+    single = Objects(*(field[~objects.crowd].to(device=device) for field in objects))
     check_objects(single, classes)
     return single
 

@@ -5,7 +5,7 @@ Masks and keypoints are left out: no objective needs them, and an image's target
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -31,8 +31,8 @@ class TwoStageLook:
     """
 
     def __init__(self, network: nn.Module, labels: Labels, images: Tensor) -> None:
-        self._network: Any = network
-        self._heads: Any = self._network.roi_heads
+        self._network = cast(Any, network)  # whose parts have methods of their own
+        self._heads = self._network.roi_heads
         self._labels = labels
         with frozen(network):
             self._images, _ = self._network.transform(list(images))
@@ -55,7 +55,7 @@ class TwoStageLook:
         proposals, logits, deltas = self._judged
         counts = [len(one) for one in proposals]
         boxes = self._heads.box_coder.decode(deltas, proposals)
-        rows = zip((logits - logits[:, :1]).split(counts), boxes.split(counts), strict=True)
+        rows = zip(torch.split(logits - logits[:, :1], counts), torch.split(boxes, counts), strict=True)
         return [
             Candidates(self._labels.columns(scores), self._frame.outward(self._labels.columns(own)))
             for scores, own in rows
