@@ -45,9 +45,12 @@ from .minimum.fmn import fmn as fmn
 from .minimum.hinge import hinge as hinge
 from .minimum.lbfgs import lbfgs as lbfgs
 from .patch.attack import adversarial_patch as adversarial_patch
+from .patch.controls import control_patches as control_patches
+from .patch.hanging import hang_patch as hang_patch
 from .patch.patch import Patch as Patch
 from .patch.patch import apply_patch as apply_patch
 from .patch.result import PatchResult as PatchResult
+from .patch.universal import fit_patch as fit_patch
 from .prepared import prepare as prepare
 from .problem import Problem as Problem
 from .problem import frozen as frozen
@@ -111,6 +114,7 @@ __all__ = [
     "bisection",
     "boundary",
     "check_eps",
+    "control_patches",
     "cospgd",
     "cw",
     "cw_linf",
@@ -122,9 +126,11 @@ __all__ = [
     "extremes",
     "fab",
     "fgsm",
+    "fit_patch",
     "fmn",
     "frozen",
     "gap",
+    "hang_patch",
     "health",
     "hinge",
     "holes",

@@ -3,21 +3,14 @@
 from typing import Unpack
 
 import torch
-from torch import Tensor
 
-from rgbdsod.attacks.budget import Budget, Threat
+from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
-from rgbdsod.attacks.door import check_choice, check_counts, check_ids, check_inputs, check_norms, check_numbers
-from rgbdsod.attacks.patch.compose import COLOURS, Surface
-from rgbdsod.attacks.patch.inverse_depth import DepthKind
-from rgbdsod.attacks.patch.objectives import GOALS
-from rgbdsod.attacks.patch.placement import Placement
-from rgbdsod.attacks.patch.problem import Setting
+from rgbdsod.attacks.door import check_choice, check_counts, check_ids, check_inputs, check_numbers
+from rgbdsod.attacks.patch.design import Blueprint, Design, image_size
 from rgbdsod.attacks.patch.result import PatchResult
 from rgbdsod.attacks.patch.seeking import Pursuit, seek
-from rgbdsod.attacks.patch.shapes import outline, window
 from rgbdsod.attacks.patch.steps import STARTS
-from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
@@ -84,73 +77,24 @@ def adversarial_patch(
     Source: Brown et al., "Adversarial Patch", arXiv 1712.09665; the expectation over transformations of arXiv
     1707.07397; printing of Sharif et al., CCS 2016. Depth of a card: own.
     """
-    check_norms("patch", threat, ("linf",))
-    check_choice(TRANSFORMS, transforms=transforms)
     check_choice(STARTS, start=start)
-    check_choice(("own", *GOALS), patch_goal=patch_goal)
     check_counts(steps=steps, restarts=restarts, draws=draws)
     check_numbers(step_size=step_size)
-    check_numbers(zero=True, canvas=float(canvas), smooth=smooth, printable=printable)
     if restarts > 1 and start == "grey":
         raise UsageError(f"--restarts {restarts} all start from grey; use --start uniform")
-    placement, kind = Placement(where, at), DepthKind.parse(depth_kind)
+    design: Design = {
+        "patch_size": patch_size, "shape": shape, "where": where, "at": at, "depth_mode": depth_mode,
+        "depth_kind": depth_kind, "patch_goal": patch_goal, "transforms": transforms, "canvas": canvas,
+        "smooth": smooth, "printable": printable,
+    }  # fmt: skip
+    plan = Blueprint(design, common.get("seed", 0))
     samples = check_inputs(problem, inputs, threat)
-    changed = _changed(inputs, threat, depth_mode)
-    image = _image(inputs)
-    span, preset = window(patch_size, shape, image), TRANSFORMS[transforms]
-    height = canvas or span[0]
-    setting = Setting(
-        outline(shape, height, max(1, round(height * span[1] / span[0]))),
-        span,
-        Surface(depth_mode if "depth" in changed else "none", kind),
-        preset,
-        patch_goal,
-        preset.smooth if smooth is None else smooth,
-        preset.printable if printable is None else printable,
-        common.get("seed", 0),
+    ids, changed = check_ids(common.get("sample_ids"), samples), plan.changed(inputs, threat)
+    pursuit = Pursuit(
+        plan.setting(image_size(inputs), changed), changed, steps, step_size or 2 / 255, restarts, start, draws
     )
-    pursuit = Pursuit(setting, changed, steps, step_size or 2 / 255, restarts, start, draws)
-    ids = check_ids(common.get("sample_ids"), samples)
-    facts = {"attack": "patch", "size": str(patch_size), "shape": shape, "where": where, "transforms": transforms,
-             "depth_kind": str(kind), "steps": steps, "seed": setting.seed}  # fmt: skip
     with torch.inference_mode(False):
-        return seek(problem, inputs, threat, pursuit, placement, {**common, "sample_ids": ids}, facts)
-
-
-def _changed(inputs: Inputs, threat: Threat, depth_mode: str) -> tuple[str, ...]:
-    """The inputs that carry the patch.
-
-    Raises:
-        UsageError: one that cannot; a depth mode that leaves nothing to seek.
-    """
-    changed = tuple(name for name in inputs if name in threat and _free(threat[name]))
-    for name in changed:
-        if name not in (*COLOURS, "depth"):
-            raise UsageError(f"a patch is made of rgb, image or depth, not of {name}; leave it out of the threat")
-        channels = 1 if name == "depth" else 3
-        if inputs[name].ndim != 4 or inputs[name].shape[1] != channels:
-            raise UsageError(f'input "{name}" has shape {tuple(inputs[name].shape)}; patches need (B,{channels},H,W)')
-    Surface(depth_mode)
-    if "depth" in changed and depth_mode == "none":
-        raise UsageError("--depth-mode none leaves depth as it is; use --modality rgb, or another depth mode")
-    if changed == ("depth",) and depth_mode == "surface":
-        raise UsageError("--depth-mode surface leaves nothing to seek in depth alone; use card, plane, relief or free")
-    return changed
-
-
-def _free(budget: Budget) -> bool:
-    """Whether anything may change."""
-    return bool(budget.eps.any()) if isinstance(budget.eps, Tensor) else not budget.empty
-
-
-def _image(inputs: Inputs) -> tuple[int, int]:
-    """(H, W) of all inputs.
-
-    Raises:
-        UsageError: they differ.
-    """
-    sizes = {tuple(value.shape[-2:]) for value in inputs.values()}
-    if len(sizes) > 1:
-        raise UsageError(f"inputs of sizes {', '.join(f'{h}x{w}' for h, w in sorted(sizes))}; patches need one size")
-    height, width = sizes.pop()
-    return height, width
+        return seek(
+            problem, inputs, threat, pursuit, plan.placement, {**common, "sample_ids": ids},
+            {**plan.facts(), "steps": steps},
+        )  # fmt: skip

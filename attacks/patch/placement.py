@@ -152,7 +152,8 @@ def overlaps(region: Tensor, shadow: Tensor) -> Tensor:
     """
     size = region.shape
     product = torch.fft.rfft2(region.double()) * torch.fft.rfft2(shadow.double(), size).conj()
-    sums = torch.fft.irfft2(product, size)[: size[0] - shadow.shape[0] + 1, : size[1] - shadow.shape[1] + 1]
+    sums: Tensor = torch.fft.irfft2(product, size)
+    sums = sums[: size[0] - shadow.shape[0] + 1, : size[1] - shadow.shape[1] + 1]
     return sums if region.is_floating_point() else sums.round()
 
 

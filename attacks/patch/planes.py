@@ -59,7 +59,8 @@ def fitted(inverse: Tensor, mask: Tensor) -> Tensor:
     """
     x, y = _pixels(inverse.double())
     height, width = inverse.shape[-2:]
-    basis = torch.stack(torch.broadcast_tensors(torch.ones_like(x + y), x / width, y / height), -1).reshape(-1, 3)
+    flat = torch.zeros_like(x + y)
+    basis = torch.stack([flat + 1, flat + x / width, flat + y / height], -1).reshape(-1, 3)
     values, inside = inverse.double().flatten(1), mask.flatten(1)
     weight = inside.double()
     for _ in range(_REWEIGHTINGS + 1):
@@ -70,7 +71,8 @@ def fitted(inverse: Tensor, mask: Tensor) -> Tensor:
         spread = residual.masked_fill(~inside, torch.nan).nanmedian(1, keepdim=True).values.nan_to_num()
         bound = (_HUBER * _SPREAD * spread).clamp_min(1e-9)
         weight = inside / (residual / bound).clamp_min(1)
-    return (numbers @ basis.T).view(inverse.shape).to(inverse)
+    plane: Tensor = numbers @ basis.T
+    return plane.view(inverse.shape).to(inverse)
 
 
 def _reached(values: Tensor, mask: Tensor) -> Tensor:

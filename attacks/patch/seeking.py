@@ -131,7 +131,7 @@ def seek(
     if not len(index):
         return _nothing(perturb(problem, inputs, {}, steps=0, attack="patch", **common), image, placed=False)
     found = [corner for corner in corners if corner is not None]
-    some, budgets, own = _rows(problem, inputs, threat, index)
+    some, budgets, own = some_rows(problem, inputs, threat, index)
     own_ids = [ids[row] for row in index.tolist()]
     patched = pursuit.problem(own, some, budgets, own_ids, found)
     result = pursuit.run(patched, some, {**common, "sample_ids": own_ids})
@@ -139,7 +139,7 @@ def seek(
     return _spread(_laid(patched, result, some, budgets, pursuit.changed, facts), inputs, index, pursuit.changed)
 
 
-def _rows(problem: Problem, inputs: Inputs, threat: Threat, index: Tensor) -> tuple[Inputs, Threat, Problem]:
+def some_rows(problem: Problem, inputs: Inputs, threat: Threat, index: Tensor) -> tuple[Inputs, Threat, Problem]:
     """Inputs, budgets and problem of some samples; all of them as they are."""
     image = next(iter(inputs.values()))
     if len(index) == len(image):

@@ -1,6 +1,7 @@
 """Steps of a patch: its colours one way, the numbers of its plane another."""
 
 from collections.abc import Mapping
+from math import cos, pi
 from typing import TypeVar
 
 import torch
@@ -16,6 +17,7 @@ from rgbdsod.attacks.rules import Momentum, Rule
 V = TypeVar("V")
 
 _DECAY = 0.9
+_LAST = 0.1  # of the first step size is left at the end
 _PLANE_STEP = 0.01  # in units of the map
 
 
@@ -52,6 +54,46 @@ class Apart:
         """Go on with some of the samples."""
         for names, rule in self._rules.items():
             rule.select(index, _of(balls, names))
+
+
+class Annealed(Adam):
+    """Adam whose steps shrink along a half cosine to a tenth, and whose memory can be kept in a file.
+
+    Args:
+        balls: by variable.
+        sizes: the first step sizes.
+        steps: how many there will be.
+    """
+
+    def __init__(self, balls: Mapping[str, Ball], sizes: Mapping[str, Tensor], steps: int) -> None:
+        super().__init__(balls, sizes, steps)
+        self._first, self._total = dict(sizes), steps
+
+    def step(self, points: dict[str, Tensor], evaluation: Evaluation) -> dict[str, Tensor]:
+        """Up the mean gradient, by less each time."""
+        share = _LAST + (1 - _LAST) * (1 + cos(pi * self._step / self._total)) / 2
+        self._sizes = {name: size * share for name, size in self._first.items()}
+        return super().step(points, evaluation)
+
+    @property
+    def steps_made(self) -> int:
+        """How many steps it has made."""
+        return self._step
+
+    def memory(self) -> dict[str, Tensor]:
+        """What it remembers, by name."""
+        return {
+            **{f"mean/{name}": value for name, value in self._mean.items()},
+            **{f"root/{name}": value for name, value in self._root.items()},
+        }
+
+    def recall(self, memory: Mapping[str, Tensor], step: int) -> None:
+        """Go on from what another one remembered after so many steps."""
+        self._step = step
+        self._mean, self._root = (
+            {name.removeprefix(prefix): value for name, value in memory.items() if name.startswith(prefix)}
+            for prefix in ("mean/", "root/")
+        )
 
 
 def step_of(size: float) -> dict[str, float]:

@@ -36,8 +36,9 @@ def _backwards(places: Tensor, height: int, width: int) -> Tensor:
     centre = places.new_tensor([(width - 1) / 2, (height - 1) / 2, 1.0])
     seen = places @ centre
     back = torch.linalg.inv(places)
-    sign = (back[:, 2:] @ seen[:, :, None] * seen[:, 2:, None]).sign()
-    return back * sign
+    sign: Tensor = (back[:, 2:] @ seen[:, :, None] * seen[:, 2:, None]).sign()
+    found: Tensor = back * sign
+    return found
 
 
 def footprint(alpha: Tensor, places: Tensor, image: Size) -> Tensor:

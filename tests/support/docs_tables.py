@@ -27,6 +27,7 @@ _FAMILIES = {
     "gradient": "Up the gradient, within a radius",
     "transfer": "Made to fool other models",
     "saliency": "Published for saliency maps",
+    "patch": "Patches",
     "minimum": "The smallest change",
     "sparse": "Few values, by saliency maps",
     "blackbox": "Scores or decisions only",

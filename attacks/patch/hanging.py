@@ -1,0 +1,127 @@
+"""A patch that is there, hung on other pictures."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from rgbdsod.attacks.budget import Budget
+from rgbdsod.attacks.door import check_choice, check_ids, workable
+from rgbdsod.attacks.patch.compose import COLOURS, Surface
+from rgbdsod.attacks.patch.design import image_size
+from rgbdsod.attacks.patch.inverse_depth import DepthKind
+from rgbdsod.attacks.patch.layout import Layout
+from rgbdsod.attacks.patch.patch import Patch
+from rgbdsod.attacks.patch.placement import Placement, poses, shadow_of
+from rgbdsod.attacks.patch.pose import STEEPEST
+from rgbdsod.attacks.patch.problem import COLOUR, PLANE, RELIEF, RELIEF_REACH, PatchProblem, Scene, Setting
+from rgbdsod.attacks.patch.shapes import window
+from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
+from rgbdsod.attacks.problem import Problem
+from rgbdsod.errors import UsageError
+from rgbdsod.types import Inputs
+
+
+class Hung(NamedTuple):
+    """Pictures with a patch.
+
+    Args:
+        inputs: all inputs; a picture without a place is as it was.
+        mask: the pixels under the patch, bool (B,1,H,W).
+        placed: whether there was a place, bool (B,).
+    """
+
+    inputs: dict[str, Tensor]
+    mask: Tensor
+    placed: Tensor
+
+
+@torch.no_grad()
+def hang_patch(
+    inputs: Inputs,
+    patch: Patch,
+    *,
+    patch_size: float | str = "5%",
+    where: str = "random",
+    at: str = "0.5,0.5",
+    objects: Tensor | None = None,
+    depth_kind: str = "unknown",
+    transforms: str = "none",
+    draw: int = 0,
+    seed: int = 0,
+    sample_ids: Sequence[str] | None = None,
+) -> Hung:
+    """Hang a patch on pictures, at drawn places and under draws of transformations that no attack has seen.
+
+    Args:
+        inputs: rgb or image (B,3,H,W), depth (B,1,H,W), in [0, 1].
+        patch: what is hung.
+        patch_size: what its canvas covers of a picture, "5%" or 0.05, at the patch's own ratio of sides.
+        where, at: see `adversarial_patch`; all but "worst".
+        objects: bool (B,1,H,W), for policies that ask for objects.
+        depth_kind: what depth means.
+        transforms: what happens to it; "none" leaves it as it is.
+        draw: number of the draw; each gives other transforms, at the same place.
+        seed: of places and draws.
+        sample_ids: one id per sample, on which both depend.
+
+    Raises:
+        UsageError: settings that do not exist; inputs that lack what the patch changes; a patch larger than a picture.
+    """
+    check_choice(TRANSFORMS, transforms=transforms)
+    if where == "worst":
+        raise UsageError("--where worst seeks a place with gradients; a patch that is there takes another policy")
+    changed = _changed(inputs, patch)
+    image, like = image_size(inputs), next(iter(inputs.values()))
+    ids, height, width = check_ids(sample_ids, len(like)), *patch.alpha.shape[-2:]
+    span = window(patch_size, f"{width}:{height}", image)
+    surface = Surface(patch.depth_mode, DepthKind.parse(depth_kind))
+    setting = Setting(patch.alpha, span, surface, TRANSFORMS[transforms], seed=seed)
+    layout = Layout(Placement(where, at), shadow_of(patch.alpha, span), image, seed)
+    corners = layout.corners(ids, objects)
+    rows = torch.tensor([row for row, corner in enumerate(corners) if corner is not None], dtype=torch.int64)
+    mask = torch.zeros(len(like), 1, *image, dtype=torch.bool, device=like.device)
+    placed = torch.zeros(len(like), dtype=torch.bool)
+    placed[rows] = True
+    if not len(rows):
+        return Hung(dict(inputs), mask, placed)
+    at_rows = rows.to(like.device)
+    clean = {name: workable(inputs[name])[at_rows] for name in changed}
+    found = [corner for corner in corners if corner is not None]
+    budgets = {name: Budget(eps=1.0) for name in changed}
+    scene = Scene(clean, poses(found, patch.alpha, span), [ids[row] for row in rows.tolist()], budgets)
+    problem = PatchProblem(cast(Problem, None), scene, setting)
+    seen = problem.placed(_variables(patch, next(iter(clean.values()))), f"test/{draw}")
+    result = dict(inputs)
+    for name in changed:
+        result[name] = workable(inputs[name]).index_copy(0, at_rows, seen.inputs[name])
+    return Hung(result, mask.index_copy(0, at_rows, seen.mask), placed)
+
+
+def _changed(inputs: Inputs, patch: Patch) -> tuple[str, ...]:
+    """The inputs that the patch changes.
+
+    Raises:
+        UsageError: one is missing.
+    """
+    colour = next((name for name in COLOURS if name in inputs), "rgb")
+    wanted = ([colour] if patch.content is not None else []) + (["depth"] if patch.depth_mode != "none" else [])
+    if missing := [name for name in wanted if name not in inputs]:
+        raise UsageError(f"the patch changes {missing[0]}, and the inputs are {', '.join(inputs)}; pass another patch")
+    return tuple(wanted)
+
+
+def _variables(patch: Patch, like: Tensor) -> dict[str, Tensor]:
+    """The patch in the variables of a problem."""
+    found: dict[str, Tensor] = {}
+    if patch.content is not None:
+        found[COLOUR] = patch.content.to(like).expand(len(like), -1, -1, -1)
+    if patch.plane is not None:
+        near, across, down = patch.plane
+        numbers = [near, (across / STEEPEST + 1) / 2, (down / STEEPEST + 1) / 2]
+        found[PLANE] = like.new_tensor([numbers]).expand(len(like), -1)
+    if patch.relief is not None:
+        relief = patch.relief if patch.depth_mode == "free" else (patch.relief / RELIEF_REACH + 1) / 2
+        found[RELIEF] = relief.to(like).expand(len(like), -1, -1, -1)
+    return found
