@@ -16,7 +16,7 @@ RUNS = {
 }
 ABLATION = "fusion_ablation.py"
 LONG = (
-    "make_clip.py", "make_demo.py", "make_fusion_ablation.py", "make_generators.py", "make_readme.py",
+    "make_clip.py", "make_demo.py", "make_detector.py", "make_fusion_ablation.py", "make_generators.py", "make_readme.py",
     "make_weights.py", "measure_alignment.py",
 )  # fmt: skip
 
