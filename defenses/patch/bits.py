@@ -36,7 +36,8 @@ class Bits(Filter):
     def filter(self, image: Tensor) -> Tensor:
         """The rounded image."""
         top = 2**self.bits - 1
-        return (image * top).round() / top
+        rounded: Tensor = (image * top).round() / top
+        return rounded
 
     def filter_softly(self, image: Tensor) -> Tensor:
         """Rounded values, the identity's gradient."""

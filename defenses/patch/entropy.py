@@ -6,6 +6,7 @@ from torch import Tensor
 
 from rgbdsod.attacks import Bpda
 from rgbdsod.defenses.patch.grid import luminance
+from rgbdsod.defenses.patch.planes import portions
 
 LEVELS = 256
 _SOFT_LEVELS = 64
@@ -37,9 +38,8 @@ def window_entropies(image: Tensor, cell: int, windows: tuple[int, ...], *, soft
 
 
 def _exact(grey: Tensor, cell: int, windows: tuple[int, ...]) -> list[Tensor]:
-    """Image by image on a processor, whose cache holds the histograms of one; else all at once."""
     found = []
-    for part in [grey] if grey.is_cuda else grey.split(1):
+    for part in portions(grey, LEVELS // cell**2):
         counts = _histograms(part, cell)
         found.append([_entropy(_sums(counts, side), (cell * side) ** 2) for side in windows])
     return [torch.cat(scale) for scale in zip(*found, strict=True)]

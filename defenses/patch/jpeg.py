@@ -48,8 +48,8 @@ class Jpeg(Filter):
     def _saved(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A picture (H,W,C), encoded and decoded; channels change places on both ways."""
         _, file = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self.quality])
-        decoded: NDArray[np.uint8] = cv2.imdecode(file, cv2.IMREAD_UNCHANGED)
-        return np.ascontiguousarray(np.atleast_3d(decoded)[..., ::-1])
+        decoded = np.atleast_3d(np.asarray(cv2.imdecode(file, cv2.IMREAD_UNCHANGED), np.uint8))
+        return np.ascontiguousarray(decoded[..., ::-1])
 
     def filter_softly(self, image: Tensor) -> Tensor:
         """The same tables with a smooth rounding."""

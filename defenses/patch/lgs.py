@@ -48,14 +48,22 @@ class Lgs(Localiser):
 
     def evidence(self, image: Tensor) -> Tensor:
         """The largest mean gradient of the blocks that cover a pixel."""
-        check_window(self.name, self.block, image, f"pass block={min(image.shape[-2:])} or less")
-        stride = self.block - self.overlap
-        means = F.avg_pool2d(edges(image), self.block, stride)
-        return covering_max(means, self.block, stride, (image.shape[-2], image.shape[-1]))
+        return self._blocks(edges(image))
 
-    def respond(self, image: Tensor, mask: Tensor) -> Tensor:
+    def look(self, image: Tensor, *, soft: bool) -> tuple[Tensor, Tensor]:
+        """The evidence, which has a gradient, and the edges."""
+        found = edges(image)
+        return self._blocks(found), found
+
+    def respond(self, image: Tensor, mask: Tensor, seen: Tensor) -> Tensor:
         """The image with its edges under the mask darkened."""
-        return image * (1 - mask * (self.smoothing * edges(image)).clamp(0, 1))
+        return image * (1 - mask * (self.smoothing * seen).clamp(0, 1))
+
+    def _blocks(self, found: Tensor) -> Tensor:
+        check_window(self.name, self.block, found, f"pass block={min(found.shape[-2:])} or less")
+        stride = self.block - self.overlap
+        means = F.avg_pool2d(found, self.block, stride)
+        return covering_max(means, self.block, stride, (found.shape[-2], found.shape[-1]))
 
 
 def edges(image: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch.nn.functional import softplus
 
 from rgbdsod.defenses.patch.calibration import lowest_threshold
 from rgbdsod.defenses.patch.fills import check_fill, fill
+from rgbdsod.defenses.patch.planes import portions
 from rgbdsod.defenses.patch.purifier import Defence, Differentiable, Purified
 from rgbdsod.types import Inputs
 
@@ -45,30 +46,42 @@ class Localiser(Defence):
         """What becomes of the pixels above the threshold, bool (B,1,H,W): blobs dropped, holes filled."""
         return mask
 
-    @abstractmethod
-    def respond(self, image: Tensor, mask: Tensor) -> Tensor:
-        """The image with the masked pixels (B,1,H,W) in [0, 1] made harmless; differentiable in both."""
+    def look(self, image: Tensor, *, soft: bool) -> tuple[Tensor, Tensor]:
+        """The evidence, soft or not, and what the response needs besides: by default the image."""
+        return (self.soft_evidence(image) if soft else self.evidence(image)), image
 
+    @abstractmethod
+    def respond(self, image: Tensor, mask: Tensor, seen: Tensor) -> Tensor:
+        """The image with the masked pixels (B,1,H,W) in [0, 1] made harmless; differentiable.
+
+        Args:
+            image: (B,C,H,W).
+            mask: (B,1,H,W).
+            seen: what `look` returned besides.
+        """
+
+    @torch.no_grad()
     def __call__(self, inputs: Inputs) -> Purified:
         """The purified batch."""
         images = self.images(inputs)
-        with torch.no_grad():
-            found = {key: self.evidence(image) for key, image in images.items()}
-            masks = {key: self._mask(found[key], image).to(image) for key, image in images.items()}
-        scores = [evidence.flatten(1).amax(1) - self.threshold for evidence in found.values()]
-        return self._purified(inputs, images, masks, reduce(torch.maximum, scores))
+        found = {key: [self._located(part) for part in portions(image)] for key, image in images.items()}
+        joined = {key: [torch.cat(column) for column in zip(*parts, strict=True)] for key, parts in found.items()}
+        changed = {key: columns[0] for key, columns in joined.items()}
+        mask, score = (reduce(torch.maximum, [columns[at] for columns in joined.values()]) for at in (1, 2))
+        return Purified({**inputs, **changed}, mask, score)
 
     def surrogate(self, inputs: Inputs) -> Purified:
         """The same masks with a gradient, and the penalty as the score."""
         images = self.images(inputs)
-        masks, scores = {}, []
+        changed, masks, scores = {}, [], []
         for key, image in images.items():
-            excess = self.sharpness * (self.soft_evidence(image) - self.threshold)
+            evidence, seen = self.look(image, soft=True)
+            excess = self.sharpness * (evidence - self.threshold)
             soft = excess.sigmoid()
-            masks[key] = self._mask(excess.detach() / self.sharpness + self.threshold, image).to(image)
-            masks[key] = masks[key] + (soft - soft.detach())
+            masks.append(self._mask(evidence.detach(), image).to(image) + (soft - soft.detach()))
+            changed[key] = self.respond(image, masks[-1], seen)
             scores.append(softplus(excess).flatten(1).mean(1) / self.sharpness)
-        return self._purified(inputs, images, masks, reduce(torch.maximum, scores))
+        return Purified({**inputs, **changed}, reduce(torch.maximum, masks), reduce(torch.maximum, scores))
 
     @torch.no_grad()
     def calibrate(self, inputs: Inputs, share: float = 0.01) -> Self:
@@ -94,12 +107,14 @@ class Localiser(Defence):
         evidence = torch.cat([values.flatten() for values in found.values()])
         return replace(self, threshold=lowest_threshold(evidence, masked, share))
 
+    def _located(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """One input purified, its mask and its score."""
+        evidence, seen = self.look(image, soft=False)
+        mask = self._mask(evidence, image).to(image)
+        return self.respond(image, mask, seen), mask, evidence.flatten(1).amax(1) - self.threshold
+
     def _mask(self, evidence: Tensor, image: Tensor) -> Tensor:
         return self.shape(evidence > self.threshold, image.detach())
-
-    def _purified(self, inputs: Inputs, images: dict[str, Tensor], masks: dict[str, Tensor], score: Tensor) -> Purified:
-        changed = {key: self.respond(image, masks[key]) for key, image in images.items()}
-        return Purified({**inputs, **changed}, reduce(torch.maximum, masks.values()), score)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -120,6 +135,6 @@ class MaskAndFill(Localiser):
     def __post_init__(self) -> None:
         check_fill(self.fill)
 
-    def respond(self, image: Tensor, mask: Tensor) -> Tensor:
+    def respond(self, image: Tensor, mask: Tensor, seen: Tensor) -> Tensor:
         """The filled image."""
         return fill(image, mask, self.fill)

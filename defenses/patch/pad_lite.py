@@ -1,5 +1,6 @@
 """After PAD, without its segmenter: patches share little with their neighbours and change under recompression."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -106,12 +107,13 @@ def _mutual(here: Tensor, there: Tensor) -> Tensor:
     pairs = here * _LEVELS + there
     joint = torch.zeros(*pairs.shape[:-1], _LEVELS**2, device=pairs.device)
     joint = joint.scatter_add_(-1, pairs, torch.ones_like(pairs, dtype=joint.dtype)) / pairs.shape[-1]
-    table = joint.unflatten(-1, (_LEVELS, _LEVELS))
+    table = joint.view(*pairs.shape[:-1], _LEVELS, _LEVELS)
     return _bits(table.sum(-1)) + _bits(table.sum(-2)) - _bits(joint)
 
 
 def _bits(share: Tensor) -> Tensor:
-    return -torch.special.xlogy(share, share).sum(-1) / torch.log(torch.tensor(2.0))
+    bits: Tensor = -torch.xlogy(share, share).sum(-1) / math.log(2)
+    return bits
 
 
 def _stretched(values: Tensor) -> Tensor:

@@ -1,21 +1,30 @@
-"""Filters of single channels, in portions that stay in a processor's cache."""
+"""Batches in portions that stay in a processor's cache; an accelerator gets them whole."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-_PORTION = 2**16  # values: with the copies that a filter makes of them, about a second-level cache
+_PORTION = 2**17  # values: with the copies that a filter makes of them, about a second-level cache
+
+
+def portions(images: Tensor, copies: int = 1) -> list[Tensor]:
+    """A batch as batches that are worked off one after the other.
+
+    Work of many passes over memory would otherwise wait for it. An accelerator gets the batch whole, and so does
+    differentiation.
+
+    Args:
+        images: (N,C,H,W).
+        copies: how many times the size of its images the work holds at once.
+    """
+    if images.is_cuda or (images.requires_grad and torch.is_grad_enabled()):
+        return [images]
+    count = max(1, _PORTION // (images[0].numel() * copies))
+    return [images[start : start + count] for start in range(0, len(images), count)]
 
 
 def by_plane(image: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-    """A function of single channels (N,1,H,W), applied to all channels of a batch.
-
-    An accelerator gets them all at once, and so does differentiation. A processor gets as many as fit into its cache:
-    filters of many passes would otherwise wait for memory.
-    """
+    """A function of single channels (N,1,H,W), applied to all channels of a batch in portions."""
     planes = image.flatten(0, 1)[:, None]
-    if image.is_cuda or (image.requires_grad and torch.is_grad_enabled()):
-        return function(planes).view_as(image)
-    portions = planes.split(max(1, _PORTION // planes[0].numel()))
-    return torch.cat([function(portion) for portion in portions]).view_as(image)
+    return torch.cat([function(portion) for portion in portions(planes, 2)]).view_as(image)

@@ -57,7 +57,7 @@ class RandomEmbedder:
             UsageError: no such images.
         """
         found = torch.from_numpy(pictures(images, _SMALLEST)).float()
-        return np.concatenate([self._embed(part) for part in found.split(_CHUNK)])
+        return np.concatenate([self._embed(found[at : at + _CHUNK]) for at in range(0, len(found), _CHUNK)])
 
     def _embed(self, images: Tensor) -> FloatArray:
         features = (images.expand(-1, 3, -1, -1) - 0.5) / 0.25
