@@ -46,10 +46,10 @@ def control_patches(
             raise UsageError(f"the other patch changes {other.modality}, this one {patch.modality}; pass one alike")
         found["other"] = other
     order = _order(patch.alpha, seed)
-    found["shuffled"] = replace(patch, **{
-        name: part.flatten(1)[:, order].view_as(part)
-        for name, part in (("content", patch.content), ("relief", patch.relief)) if part is not None
-    })  # fmt: skip
+    content, relief = (
+        None if part is None else part.flatten(1)[:, order].view_as(part) for part in (patch.content, patch.relief)
+    )
+    found["shuffled"] = replace(patch, content=content, relief=relief)
     return {name: found[name].about(control=name) for name in CONTROLS if name in found}
 
 

@@ -68,7 +68,8 @@ def parse_share(size: float | str, flag: str = "--patch-size") -> float:
     except ValueError:
         raise UsageError(f"{flag} {text}: pass a share of the image, such as 5% or 0.05") from None
     if not 0 < share <= 1:
-        hint = f"did you mean {share:g}%?" if 1 < share <= 100 else "pass a share of the image, such as 5%"
+        plain = not text.endswith("%") and 1 < share <= 100
+        hint = f"did you mean {share:g}%?" if plain else "pass a share of the image, such as 5%"
         raise UsageError(f"{flag} {text}: the patch is larger than the image; {hint}" if share > 1 else
                          f"{flag} {text} is no size; pass a share of the image, such as 5%")  # fmt: skip
     return share

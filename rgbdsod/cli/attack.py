@@ -36,8 +36,8 @@ _SOURCES = ("model", "weights", "fusion", "encoder", "size", "data", "limit", "i
 _HIGHEST = {256: 255, 65536: 65535}
 """The highest code of so many levels."""
 
-_OWN = ("steps", "step_size", "restarts")
-_ATTACK = "Attack"
+_OWN = ("steps", "step_size", "restarts", "patch_size", "where", "depth_mode", "patch_goal", "transforms")
+_ATTACK, _PATCH = "Attack", "Attack patch"
 
 
 def command(
@@ -86,6 +86,19 @@ def command(
     prepared: Annotated[
         bool, Option("--prepared", help="Attack a copy with BatchNorm folded: quicker.", rich_help_panel=_ATTACK)
     ] = False,
+    patch_size: Annotated[str | None, Option(help="Share of the image, 5%.", rich_help_panel=_PATCH)] = None,
+    where: Annotated[
+        str | None, Option(help="random, fixed, on-object, off-object, boundary, worst.", rich_help_panel=_PATCH)
+    ] = None,
+    depth_mode: Annotated[
+        str | None, Option(help="surface, card, plane, relief or free.", rich_help_panel=_PATCH)
+    ] = None,
+    patch_goal: Annotated[
+        str | None, Option(help="own, hide, ghost, swap, degrade or self.", rich_help_panel=_PATCH)
+    ] = None,
+    transforms: Annotated[
+        str | None, Option(help="none, digital, print, hard, ...: drawn at each step.", rich_help_panel=_PATCH)
+    ] = None,
     batch: options.Batch = "auto",
     device: options.Device = "auto",
     dtype: options.Dtype = "float32",
@@ -186,7 +199,7 @@ def settings_of(
         space=flags.get("space"),
         eps=_merge(whole, own, modality),
         norm=flags["norm"],
-        parameters={**{key: flags[key] for key in _OWN}, **extra},
+        parameters={**{key: flags.get(key) for key in _OWN}, **extra},
         objective=flags["objective"],
         goal=flags["goal"],
         target=flags["target"],
