@@ -61,15 +61,20 @@ def write_patches(folder: str | Path, data: BoxedSet, patches: Iterable[PlacedPa
 
 def coco_document(data: BoxedSet) -> dict[str, Any]:
     """The images and objects of a set as a COCO instances file; categories and numbers of COCO files are kept."""
-    if isinstance(data, CocoSet):
-        rows = [one for place in range(len(data)) for one in data.objects(place)]
-        images = [dict(data.record(place)) for place in range(len(data))]
-        own = {key: data.content[key] for key in ("info", "licenses") if key in data.content}
-        return own | {
-            "images": images,
-            "annotations": [dict(one) | {"id": number} for number, one in enumerate(rows, 1)],
-            "categories": data.content["categories"],
-        }
+    return _kept(data) if isinstance(data, CocoSet) else _made(data)
+
+
+def _kept(data: CocoSet) -> dict[str, Any]:
+    rows = [one for place in range(len(data)) for one in data.objects(place)]
+    own = {key: data.content[key] for key in ("info", "licenses") if key in data.content}
+    return own | {
+        "images": [dict(data.record(place)) for place in range(len(data))],
+        "annotations": [dict(one) | {"id": number} for number, one in enumerate(rows, 1)],
+        "categories": data.content["categories"],
+    }
+
+
+def _made(data: BoxedSet) -> dict[str, Any]:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for one in data:
@@ -78,11 +83,8 @@ def coco_document(data: BoxedSet) -> dict[str, Any]:
             corner, sides = box[:2], [box[2] - box[0], box[3] - box[1]]
             row = {"id": len(annotations) + 1, "image_id": one.id, "category_id": label + 1, "iscrowd": int(crowd)}
             annotations.append(row | {"bbox": [*corner, *sides], "area": sides[0] * sides[1]})
-    return {
-        "images": images,
-        "annotations": annotations,
-        "categories": [{"id": number, "name": name} for number, name in enumerate(data.classes, 1)],
-    }
+    categories = [{"id": number, "name": name} for number, name in enumerate(data.classes, 1)]
+    return {"images": images, "annotations": annotations, "categories": categories}
 
 
 def patch_document(images: Sequence[Mapping[str, Any]], patches: Sequence[PlacedPatch]) -> dict[str, Any]:

@@ -175,7 +175,7 @@ def test_class_numbers_must_match_the_classes() -> None:
 @pytest.mark.parametrize("name", BUILDERS)
 def test_every_builder_keeps_its_network(name: str) -> None:
     """All twelve: losses, candidates and detections, with nothing changed."""
-    detector = load_detector(name, weights="random")
+    detector = load_detector(name, weights="random", size=160 if DETECTORS[name].sizable else None)
     before = state_of(detector.network)
     targets = TARGETS if len(detector.classes) > 1 else [t._replace(labels=t.labels * 0) for t in TARGETS]
     losses, gradient = loss_gradient(detector, images(side=128), targets)

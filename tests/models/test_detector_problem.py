@@ -104,6 +104,15 @@ def test_what_a_patch_hides_does_not_count_and_shows_where_to_appear() -> None:
     assert not bool(elsewhere.fooled(elsewhere.forward({"image": image})))
 
 
+def test_the_pixels_of_the_objects_are_known_with_the_size() -> None:
+    assert DetectionProblem(wrapped(), [RED]).objects is None
+    pixels = DetectionProblem(wrapped(), [RED, EMPTY], size=(64, 48)).objects
+    assert pixels is not None
+    assert pixels.shape == (2, 1, 64, 48)
+    assert pixels.sum((1, 2, 3)).tolist() == [256, 0]
+    assert bool(pixels[0, 0, 16:32, 16:32].all())
+
+
 def test_groups_are_no_targets() -> None:
     group = objects([[16, 16, 32, 32], [0, 0, 64, 64]], [0, 1], [False, True])
     assert len(DetectionProblem(wrapped(), [group]).targets[0].boxes) == 1

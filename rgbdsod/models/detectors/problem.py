@@ -37,6 +37,7 @@ class DetectionProblem(OnModel):
         objective: a name of `DETECTION_OBJECTIVES`.
         label: the class to be seen by "misclass" and "appear": its name or its number.
         places: for "appear", where it is to be seen: (B,4) x0, y0, x1, y1 in pixels; None: anywhere.
+        size: (H, W) of the images, for patches that hang on objects or beside them; None: such patches are refused.
 
     Raises:
         UsageError: unknown objective or class; a wanted class missing or without use; a box without width or height;
@@ -53,12 +54,13 @@ class DetectionProblem(OnModel):
         objective: str = "vanish",
         label: str | int | None = None,
         places: Tensor | None = None,
+        size: tuple[int, int] | None = None,
     ) -> None:
         name = str(getattr(detector, "name", type(detector).__name__))
         # A user's detector may itself be a module, whose own method has this name.
         modules = (detector,) if isinstance(detector, nn.Module) else tuple(getattr(detector, "modules", ()))
         super().__init__(whole(_Forward(detector, name), ("image",), modules))
-        self._detector = detector
+        self._detector, self._size = detector, size
         device = next((weight.device for module in modules for weight in module.parameters()), None)
         self._row = DETECTION_OBJECTIVES[objective]
         self._objective = self._row.load()
@@ -72,6 +74,13 @@ class DetectionProblem(OnModel):
     def targets(self) -> list[Objects]:
         """What each image shows, without groups."""
         return [aim.objects for aim in self._aims]
+
+    @property
+    def objects(self) -> Tensor | None:
+        """The pixels of the objects' boxes, bool (B,1,H,W), where the size of the images is known."""
+        return (
+            None if self._size is None else torch.stack([_filled(aim.objects.boxes, self._size) for aim in self._aims])
+        )
 
     @property
     def weights(self) -> Tensor:
@@ -219,6 +228,14 @@ def _appeared(aim: Aim, detections: Detections) -> bool:
         return appeared(aim.place, detections, label)
     new = invented(aim.objects, detections) & (detections.labels == label)
     return bool(new.any())
+
+
+def _filled(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """The pixels of boxes, bool (1,H,W): those whose middle is inside."""
+    y, x = (torch.arange(side, device=boxes.device) + 0.5 for side in size)
+    x0, y0, x1, y1 = boxes[..., None].unbind(1)
+    rows, cols = (y0 <= y) & (y < y1), (x0 <= x) & (x < x1)
+    return (rows[:, :, None] & cols[:, None]).any(0)[None]
 
 
 def _beside(aim: Aim, hidden: Tensor, there: bool) -> Aim:
