@@ -160,6 +160,9 @@ def test_weights_come_from_a_file_and_random_ones_must_be_asked_for(tmp_path: An
     assert "tiny.pth sha256:" in loaded.weights
     with pytest.raises(WeightsError, match=r"does not fit fcos.tiny: .* have another shape .* classes="):
         load_detector("fcos.tiny", weights=tmp_path / "tiny.pth")
+    (tmp_path / "tiny-0123abcd.pth").write_bytes((tmp_path / "tiny.pth").read_bytes())
+    with pytest.raises(WeightsError, match=r"its name promises sha256 0123abcd..., it has .* download it again"):
+        load_detector("fcos.tiny", weights=tmp_path / "tiny-0123abcd.pth", classes=["x", "y"])
     with pytest.raises(UsageError, match=r'did you mean "fcos.tiny"'):
         load_detector("fcos.tny")
     with pytest.raises(UsageError, match="one size only"):

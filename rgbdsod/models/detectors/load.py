@@ -1,5 +1,6 @@
 """Detectors by name, with weights from a file."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from rgbdsod.models.fitting import Fit, fit
 
 RANDOM = "random"
 _NOT_A_CLASS = ("__background__", "N/A", "no person")
+_DIGITS = re.compile(r"-([0-9a-f]{8})\.\w+$")
 _ASSETS = Path(__file__).parent / "assets"
 
 BuiltDetector = TorchvisionDetector | DecodedDetector
@@ -44,7 +46,8 @@ def load_detector(
 
     Raises:
         UsageError: no such detector, or one whose size is fixed.
-        WeightsError: no weights were given and none are built in; the file is damaged or does not fit.
+        WeightsError: no weights were given and none are built in; the file is damaged, has not the checksum that its
+            name ends in, or does not fit.
 
     Example:
         >>> load_detector("fcos.tiny").classes
@@ -61,9 +64,26 @@ def load_detector(
     if weights == RANDOM:
         return _untrained(row, classes, size, seed, device)
     file = _ASSETS / row.weights if weights is None else Path(weights)
+    _check_name(file)
     detector = _filled(row, read_state(file), file, classes, size)
     detector.network.eval().to(device)
     return detector
+
+
+def _check_name(file: Path) -> None:
+    """Refuse a released file that is not what its name says: torchvision's end in the first digits of their SHA-256.
+
+    Raises:
+        WeightsError: the digits are others.
+    """
+    named = _DIGITS.search(file.name)
+    if named is None or not file.is_file():
+        return
+    found = file_hash(file)
+    if not found.startswith(named[1]):
+        raise WeightsError(
+            f"{file.name} is damaged: its name promises sha256 {named[1]}..., it has {found[:8]}...; download it again"
+        )
 
 
 def _untrained(
