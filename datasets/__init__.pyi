@@ -13,6 +13,11 @@ from .coco.patches import write_patches as write_patches
 from .coco.read import CocoSet as CocoSet
 from .coco.shape_scenes import ShapeScenes as ShapeScenes
 from .coco.shape_scenes import shape_scene as shape_scene
+from .coco.splits import PatchSplit as PatchSplit
+from .coco.splits import check_manifest as check_manifest
+from .coco.splits import photograph_sha256 as photograph_sha256
+from .coco.splits import split_patches as split_patches
+from .coco.splits import write_manifest as write_manifest
 from .coco.tensors import boxed_batch as boxed_batch
 from .coco.tensors import objects_of as objects_of
 from .dataset import Dataset as Dataset
@@ -76,6 +81,7 @@ __all__ = [
     "ImageSet",
     "KnownSet",
     "LabelledImage",
+    "PatchSplit",
     "PlacedPatch",
     "Sample",
     "Scenes",
@@ -84,6 +90,7 @@ __all__ = [
     "augment",
     "boxed_batch",
     "check_folder",
+    "check_manifest",
     "collate",
     "encode_hha",
     "glyph",
@@ -94,6 +101,7 @@ __all__ = [
     "load_image_set",
     "mixture",
     "objects_of",
+    "photograph_sha256",
     "pseudo_hha",
     "read_camera",
     "read_depth",
@@ -108,7 +116,9 @@ __all__ = [
     "scene",
     "scene_kind",
     "shape_scene",
+    "split_patches",
     "write_depth",
+    "write_manifest",
     "write_map",
     "write_patches",
     "write_rgb",
