@@ -12,7 +12,7 @@ from rgbdsod.attacks.patch.inverse_depth import DepthKind
 from rgbdsod.attacks.patch.objectives import GOALS
 from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.pose import Size
-from rgbdsod.attacks.patch.problem import Setting
+from rgbdsod.attacks.patch.scene import Setting
 from rgbdsod.attacks.patch.shapes import outline, window
 from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
 from rgbdsod.errors import UsageError

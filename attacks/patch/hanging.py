@@ -15,7 +15,8 @@ from rgbdsod.attacks.patch.layout import Layout
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.placement import Placement, poses, shadow_of
 from rgbdsod.attacks.patch.pose import STEEPEST
-from rgbdsod.attacks.patch.problem import COLOUR, PLANE, RELIEF, RELIEF_REACH, PatchProblem, Scene, Setting
+from rgbdsod.attacks.patch.problem import COLOUR, PLANE, RELIEF, RELIEF_REACH, PatchProblem
+from rgbdsod.attacks.patch.scene import Scene, Setting
 from rgbdsod.attacks.patch.shapes import window
 from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
 from rgbdsod.attacks.problem import Problem

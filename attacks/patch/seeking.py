@@ -16,8 +16,9 @@ from rgbdsod.attacks.patch.layout import Corner, Layout, sensitivity
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.placement import Placement, poses, shadow_of
 from rgbdsod.attacks.patch.pose import homographies
-from rgbdsod.attacks.patch.problem import COLOUR, PLANE, RELIEF, PatchProblem, Scene, Setting, variables_of
+from rgbdsod.attacks.patch.problem import COLOUR, PLANE, RELIEF, PatchProblem, variables_of
 from rgbdsod.attacks.patch.result import PatchResult, stretched
+from rgbdsod.attacks.patch.scene import Scene, Setting
 from rgbdsod.attacks.patch.steps import STARTS, Apart, middle, step_of
 from rgbdsod.attacks.patch.warp import footprint
 from rgbdsod.attacks.problem import Problem

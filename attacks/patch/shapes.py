@@ -67,11 +67,11 @@ def parse_share(size: float | str, flag: str = "--patch-size") -> float:
         share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         raise UsageError(f"{flag} {text}: pass a share of the image, such as 5% or 0.05") from None
-    if not 0 < share <= 1:
-        plain = not text.endswith("%") and 1 < share <= 100
-        hint = f"did you mean {share:g}%?" if plain else "pass a share of the image, such as 5%"
-        raise UsageError(f"{flag} {text}: the patch is larger than the image; {hint}" if share > 1 else
-                         f"{flag} {text} is no size; pass a share of the image, such as 5%")  # fmt: skip
+    if share > 1:
+        hint = f"did you mean {text}%?" if not text.endswith("%") and share <= 100 else "pass a share, such as 5%"
+        raise UsageError(f"{flag} {text}: the patch is larger than the image; {hint}")
+    if not share > 0:
+        raise UsageError(f"{flag} {text} is no size; pass a share of the image, such as 5%")
     return share
 
 
