@@ -51,9 +51,11 @@ def adversarial_patch(
         steps: of a restart.
         step_size: of a pixel; None: 2/255. The plane's numbers take steps of Adam of 0.01.
         restarts: runs from different starts; each sample keeps its best.
-        patch_size: what the patch covers of the picture, "5%" or 0.05.
+        patch_size: what the patch covers of the picture, "5%" or 0.05; with "box" its side
+            as a share of the box's.
         shape: "square", "disc", "rounded", or sides such as "3:2".
         where: "random"; "fixed"; "on-object", "off-object" or "boundary", for problems that know their objects;
+            "box": in the middle of each box, its side a share of the box's (that of `targets`, else of the object);
             "worst": where the gradient is largest, the best of eight places after a short attack.
         at: fixed only: the centre as shares of width and height.
         depth_mode: "surface", "card", "plane", "relief" or "free", where depth is attacked; see `Surface`.

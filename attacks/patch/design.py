@@ -13,7 +13,7 @@ from rgbdsod.attacks.patch.objectives import GOALS
 from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.pose import Size
 from rgbdsod.attacks.patch.scene import Setting
-from rgbdsod.attacks.patch.shapes import outline, window
+from rgbdsod.attacks.patch.shapes import outline, parse_share, window
 from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
@@ -87,6 +87,7 @@ class Blueprint:
             preset.smooth if smooth is None else smooth,
             preset.printable if printable is None else printable,
             self.seed,
+            parse_share(design["patch_size"]),
         )
 
     def changed(self, inputs: Inputs, threat: Threat) -> tuple[str, ...]:

@@ -11,13 +11,13 @@ from rgbdsod.attacks.door import check_choice, check_ids, workable
 from rgbdsod.attacks.patch.compose import COLOURS, Surface
 from rgbdsod.attacks.patch.design import image_size
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
-from rgbdsod.attacks.patch.layout import Layout
+from rgbdsod.attacks.patch.layout import Known, Layout, layers_of, with_place
 from rgbdsod.attacks.patch.patch import Patch
-from rgbdsod.attacks.patch.placement import Placement, poses, shadow_of
+from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.pose import STEEPEST
 from rgbdsod.attacks.patch.problem import COLOUR, PLANE, RELIEF, RELIEF_REACH, PatchProblem
 from rgbdsod.attacks.patch.scene import Scene, Setting
-from rgbdsod.attacks.patch.shapes import window
+from rgbdsod.attacks.patch.shapes import parse_share, window
 from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.errors import UsageError
@@ -47,6 +47,7 @@ def hang_patch(
     where: str = "random",
     at: str = "0.5,0.5",
     objects: Tensor | None = None,
+    boxes: Sequence[Tensor] | None = None,
     depth_kind: str = "unknown",
     transforms: str = "none",
     draw: int = 0,
@@ -61,6 +62,7 @@ def hang_patch(
         patch_size: what its canvas covers of a picture, "5%" or 0.05, at the patch's own ratio of sides.
         where, at: see `adversarial_patch`; all but "worst".
         objects: bool (B,1,H,W), for policies that ask for objects.
+        boxes: for each picture (n,4), x0, y0, x1, y1 in pixels, for policy "box".
         depth_kind: what depth means.
         transforms: what happens to it; "none" leaves it as it is.
         draw: number of the draw; each gives other transforms, at the same place.
@@ -79,9 +81,8 @@ def hang_patch(
     span = window(patch_size, f"{width}:{height}", image)
     surface = Surface(patch.depth_mode, DepthKind.parse(depth_kind))
     setting = Setting(patch.alpha, span, surface, TRANSFORMS[transforms], seed=seed)
-    layout = Layout(Placement(where, at), shadow_of(patch.alpha, span), image, seed)
-    corners = layout.corners(ids, objects)
-    rows = torch.tensor([row for row, corner in enumerate(corners) if corner is not None], dtype=torch.int64)
+    layout = Layout(Placement(where, at), patch.alpha, span, image, seed, parse_share(patch_size))
+    rows, spots = with_place(layout.spots(ids, Known(objects, boxes)))
     mask = torch.zeros(len(like), 1, *image, dtype=torch.bool, device=like.device)
     placed = torch.zeros(len(like), dtype=torch.bool)
     placed[rows] = True
@@ -89,9 +90,8 @@ def hang_patch(
         return Hung(dict(inputs), mask, placed)
     at_rows = rows.to(like.device)
     clean = {name: workable(inputs[name])[at_rows] for name in changed}
-    found = [corner for corner in corners if corner is not None]
     budgets = {name: Budget(eps=1.0) for name in changed}
-    scene = Scene(clean, poses(found, patch.alpha, span), [ids[row] for row in rows.tolist()], budgets)
+    scene = Scene(clean, layers_of(spots), [ids[row] for row in rows.tolist()], budgets)
     problem = PatchProblem(cast(Problem, None), scene, setting)
     seen = problem.placed(_variables(patch, next(iter(clean.values()))), f"test/{draw}")
     result = dict(inputs)

@@ -55,7 +55,7 @@ POLICIES: dict[str, Callable[[Ground], Tensor]] = {
 }
 """Policies that look at the object; "random" and "fixed" do not."""
 
-PLACEMENTS = ("random", "fixed", *POLICIES, "worst")
+PLACEMENTS = ("random", "fixed", *POLICIES, "worst", "box")
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from rgbdsod.attacks.patch.compose import COLOURS, Canvas, Placed, Surface, comp
 from rgbdsod.attacks.patch.objectives import GOALS, View
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.placement import grown
-from rgbdsod.attacks.patch.pose import STEEPEST, Pose, homographies, limited
+from rgbdsod.attacks.patch.pose import STEEPEST, Pose, Size, homographies, limited
 from rgbdsod.attacks.patch.printing import total_variation, unprintable
-from rgbdsod.attacks.patch.scene import Beside, Glimpse, Scene, Seen, Setting
+from rgbdsod.attacks.patch.scene import Beside, Glimpse, Layer, Scene, Seen, Setting
 from rgbdsod.attacks.patch.transforms.draw import Draw
 from rgbdsod.attacks.patch.transforms.presets import Transforms
 from rgbdsod.attacks.problem import Problem
@@ -120,54 +120,74 @@ class PatchProblem:
             label: of a draw of the transformations; None: the patch as it is, where it hangs.
         """
         setting, scene = self._setting, self._scene
-        image = next(iter(scene.clean.values()))
         changes = setting.transforms if label is not None and setting.transforms.random else Transforms("none", "")
-        draw = Draw(Streams(setting.seed, scene.ids, "patch", label), image)
-        canvas, pose = self._canvas(inputs, image)
-        size = (setting.alpha.shape[-2], setting.alpha.shape[-1])
-        if changes.motion is not None:
-            pose, grow = changes.motion.moved(pose, size, draw)
-            if canvas.near is not None:
-                offset = setting.surface.kind.offset
-                canvas = canvas._replace(near=(canvas.near + offset) * grow.to(canvas.near) - offset)
-        if canvas.colour is not None:
-            colour = canvas.colour
-            for change in changes.colours:
-                colour = change(colour, draw)
-            canvas = canvas._replace(colour=passing(colour) if changes.colours else colour)
-        places = homographies(pose, size, (image.shape[-2], image.shape[-1]), setting.surface.focal)
-        found = compose(scene.clean, canvas, places.to(image.device), setting.surface, pose.tilt)
+        draw = Draw(Streams(setting.seed, scene.ids, "patch", label), next(iter(scene.clean.values())))
+        found = Placed(scene.clean, torch.zeros(()))
+        for layer in scene.layers:
+            found = self._laid(layer, found, inputs, changes, draw)
         inside = {name: self._inside(name, found.inputs[name]) for name in scene.clean}
         shown = {name: changes.seen(name, value, draw) for name, value in inside.items()}
         rest = {name: value for name, value in inputs.items() if name not in self.variables}
         return Placed({**rest, **shown}, found.mask)
 
     def patches(self, inputs: Inputs, facts: Mapping[str, Any]) -> tuple[Tensor, list[Patch]]:
-        """The variables as patches, and their places (B,3,3)."""
-        setting, image = self._setting, next(iter(self._scene.clean.values()))
-        canvas, pose = self._canvas(inputs, image)
-        size, mode = (image.shape[-2], image.shape[-1]), setting.surface.mode
-        places = homographies(pose, (setting.alpha.shape[-2], setting.alpha.shape[-1]), size, setting.surface.focal)
+        """The variables as patches, and the first place (B,3,3) of each."""
+        canvas = self._canvas(inputs)
+        places = [self._places(self._pose(layer.pose, inputs)) for layer in self._scene.layers]
+        tilt = self._pose(self._scene.layers[0].pose, inputs).tilt
         found = []
-        for row in range(len(image)):
+        for row in range(len(canvas.alpha)):
             plane = None
             if canvas.near is not None:
-                across, down = pose.tilt[row].tolist()
+                across, down = tilt[row].tolist()
                 plane = (float(canvas.near[row]), across, down)
             parts = [None if part is None else part[row].detach().cpu() for part in (canvas.colour, canvas.relief)]
-            place = {"place": places[row].tolist()}
-            found.append(Patch(setting.alpha, parts[0], mode, plane, parts[1], {**facts, **place}))
-        return places, found
+            there = [place[row].tolist() for place, of in zip(places, self._scene.layers, strict=True) if of.there[row]]
+            own = {**facts, "place": there[0], "places": there}
+            found.append(Patch(self._setting.alpha, parts[0], self._setting.surface.mode, plane, parts[1], own))
+        return places[0], found
 
-    def _canvas(self, inputs: Inputs, image: Tensor) -> tuple[Canvas, Pose]:
-        """The variables as patches, and how these hang, with the tilt that the variables ask for."""
-        mode, numbers, relief = self._setting.surface.mode, inputs.get(PLANE), inputs.get(RELIEF)
-        alpha, pose = self._setting.alpha.to(image).expand(len(image), -1, -1, -1), self._scene.pose
-        if relief is not None and mode == "relief":
+    def _laid(self, layer: Layer, under: Placed, inputs: Inputs, changes: Transforms, draw: Draw) -> Placed:
+        """One more patch on the pictures that have it."""
+        canvas, pose, surface = self._canvas(inputs), self._pose(layer.pose, inputs), self._setting.surface
+        if changes.motion is not None:
+            pose, grow = changes.motion.moved(pose, self._size, draw)
+            if canvas.near is not None:
+                offset = surface.kind.offset
+                canvas = canvas._replace(near=(canvas.near + offset) * grow.to(canvas.near) - offset)
+        if canvas.colour is not None and changes.colours:
+            colour = canvas.colour
+            for change in changes.colours:
+                colour = change(colour, draw)
+            canvas = canvas._replace(colour=passing(colour))
+        found = compose(under.inputs, canvas, self._places(pose).to(canvas.alpha.device), surface, pose.tilt)
+        if bool(layer.there.all()):
+            return Placed(found.inputs, found.mask | under.mask.bool())
+        there = layer.there.to(found.mask.device).view(-1, 1, 1, 1)
+        merged = {name: torch.where(there, value, under.inputs[name]) for name, value in found.inputs.items()}
+        return Placed(merged, found.mask & there | under.mask.bool())
+
+    @property
+    def _size(self) -> Size:
+        return self._setting.alpha.shape[-2], self._setting.alpha.shape[-1]
+
+    def _places(self, pose: Pose) -> Tensor:
+        image = next(iter(self._scene.clean.values()))
+        return homographies(pose, self._size, (image.shape[-2], image.shape[-1]), self._setting.surface.focal)
+
+    def _pose(self, pose: Pose, inputs: Inputs) -> Pose:
+        """How patches hang, with the tilt that the variables ask for."""
+        if PLANE not in inputs or self._setting.surface.mode == "card":
+            return pose
+        return pose.leaning(limited((2 * inputs[PLANE][:, 1:] - 1) * STEEPEST))
+
+    def _canvas(self, inputs: Inputs) -> Canvas:
+        """The variables as patches."""
+        image, numbers, relief = next(iter(self._scene.clean.values())), inputs.get(PLANE), inputs.get(RELIEF)
+        alpha = self._setting.alpha.to(image).expand(len(image), -1, -1, -1)
+        if relief is not None and self._setting.surface.mode == "relief":
             relief = (2 * relief - 1) * RELIEF_REACH
-        if numbers is not None and mode != "card":
-            pose = pose.leaning(limited((2 * numbers[:, 1:] - 1) * STEEPEST))
-        return Canvas(alpha, inputs.get(COLOUR), None if numbers is None else numbers[:, 0], relief), pose
+        return Canvas(alpha, inputs.get(COLOUR), None if numbers is None else numbers[:, 0], relief)
 
     def _inside(self, name: str, value: Tensor) -> Tensor:
         """The picture inside its budget; the gradient passes as if there were none."""

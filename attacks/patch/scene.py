@@ -56,6 +56,7 @@ class Setting:
         smooth: weight of the total variation.
         printable: weight of the distance to printable colours.
         seed: of all draws.
+        share: the patch's size as a share.
     """
 
     alpha: Tensor
@@ -66,6 +67,19 @@ class Setting:
     smooth: float = 0.0
     printable: float = 0.0
     seed: int = 0
+    share: float = 0.05
+
+
+class Layer(NamedTuple):
+    """One patch on each picture.
+
+    Args:
+        pose: where it hangs.
+        there: whether it does, bool (B,).
+    """
+
+    pose: Pose
+    there: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +88,7 @@ class Scene:
 
     Args:
         clean: the inputs that the patch changes.
-        pose: where the patch hangs.
+        layers: where the patch hangs, one copy over the other; the first is on every picture.
         ids: of the samples.
         budgets: of the inputs in `clean`.
         objects: bool (B,1,H,W); None where the victim does not say.
@@ -82,7 +96,7 @@ class Scene:
     """
 
     clean: dict[str, Tensor]
-    pose: Pose
+    layers: tuple[Layer, ...]
     ids: Sequence[str]
     budgets: Threat
     objects: Tensor | None = None
@@ -90,10 +104,10 @@ class Scene:
 
     def select(self, index: Tensor) -> "Scene":
         """Some of the pictures; an index may repeat."""
-        rows = index.to(self.pose.centre.device)
+        rows = index.cpu()
         return Scene(
             {name: value[index] for name, value in self.clean.items()},
-            self.pose.select(rows),
+            tuple(Layer(layer.pose.select(rows), layer.there[rows]) for layer in self.layers),
             [self.ids[row] for row in index.tolist()],
             {name: budget.select(index) for name, budget in self.budgets.items()},
             None if self.objects is None else self.objects[index],

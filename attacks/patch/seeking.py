@@ -12,9 +12,9 @@ from rgbdsod.attacks.core import Common, perturb, plain
 from rgbdsod.attacks.door import workable
 from rgbdsod.attacks.patch.expectation import Expectation, looks
 from rgbdsod.attacks.patch.ghosts import ghost_region
-from rgbdsod.attacks.patch.layout import Corner, Layout, sensitivity
+from rgbdsod.attacks.patch.layout import Known, Layout, Spot, layers_of, sensitivity, with_place
 from rgbdsod.attacks.patch.patch import Patch
-from rgbdsod.attacks.patch.placement import Placement, poses, shadow_of
+from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.pose import homographies
 from rgbdsod.attacks.patch.problem import COLOUR, PLANE, RELIEF, PatchProblem, variables_of
 from rgbdsod.attacks.patch.result import PatchResult, stretched
@@ -52,19 +52,19 @@ class Pursuit:
     draws: int
 
     def problem(self, victim: Problem, inputs: Inputs, threat: Threat, ids: Sequence[str],
-                corners: Sequence[Corner]) -> PatchProblem:  # fmt: skip
+                spots: Sequence[Sequence[Spot]]) -> PatchProblem:  # fmt: skip
         """The patch's problem at these places."""
         setting = self.setting
         clean = {name: workable(inputs[name]) for name in self.changed}
         image = next(iter(clean.values()))
-        pose = poses(corners, setting.alpha, setting.span)
+        layers = layers_of(spots)
         objects = getattr(victim, "objects", None)
         ghost = None
         if setting.goal in ("ghost", "swap") and objects is not None:
             size, canvas = (image.shape[-2], image.shape[-1]), tuple(setting.alpha.shape[-2:])
-            shadow = footprint(setting.alpha[None], homographies(pose, (canvas[0], canvas[1]), size), size)
+            shadow = footprint(setting.alpha[None], homographies(layers[0].pose, (canvas[0], canvas[1]), size), size)
             ghost = ghost_region(objects, shadow.to(objects.device))
-        scene = Scene(clean, pose, ids, {name: threat[name] for name in self.changed}, objects, ghost)
+        scene = Scene(clean, layers, ids, {name: threat[name] for name in self.changed}, objects, ghost)
         found = PatchProblem(victim, scene, setting)
         return found.drawn(*looks(self.draws)) if setting.transforms.random else found
 
@@ -120,18 +120,18 @@ def seek(
     if not pursuit.changed:
         return _nothing(perturb(problem, inputs, threat, steps=0, attack="patch", **common), image)
     setting = pursuit.setting
-    shadow = shadow_of(setting.alpha, setting.span)
-    layout = Layout(placement, shadow, (image.shape[-2], image.shape[-1]), setting.seed)
+    layout = Layout(
+        placement, setting.alpha, setting.span, (image.shape[-2], image.shape[-1]), setting.seed, setting.share
+    )
     extra = (torch.zeros(len(ids), dtype=torch.int64), torch.zeros(len(ids), dtype=torch.int64))
-    corners: Sequence[Corner | None]
+    spots: Sequence[Sequence[Spot]]
     if placement.where == "worst":
-        corners, extra = _worst(problem, inputs, threat, pursuit, layout, common)
+        spots, extra = _worst(problem, inputs, threat, pursuit, layout, common)
     else:
-        corners = layout.corners(ids, getattr(problem, "objects", None))
-    index = torch.tensor([row for row, corner in enumerate(corners) if corner is not None], dtype=torch.int64)
+        spots = layout.spots(ids, Known.of(problem))
+    index, found = with_place(spots)
     if not len(index):
         return _nothing(perturb(problem, inputs, {}, steps=0, attack="patch", **common), image, placed=False)
-    found = [corner for corner in corners if corner is not None]
     some, budgets, own = some_rows(problem, inputs, threat, index)
     own_ids = [ids[row] for row in index.tolist()]
     patched = pursuit.problem(own, some, budgets, own_ids, found)
@@ -183,7 +183,7 @@ def _laid(
 
 def _worst(
     problem: Problem, inputs: Inputs, threat: Threat, pursuit: Pursuit, layout: Layout, common: Common
-) -> tuple[list[Corner | None], tuple[Tensor, Tensor]]:
+) -> tuple[list[list[Spot]], tuple[Tensor, Tensor]]:
     """For each picture the best of some promising places after a short attack; and what that cost in passes."""
     ids = list(common.get("sample_ids") or ())
     weights, forward, backward = sensitivity(problem, inputs, threat, common)
@@ -191,12 +191,12 @@ def _worst(
     short = replace(pursuit, steps=min(_TRIAL, pursuit.steps), restarts=1)
     losses = []
     for turn in range(max(map(len, options))):
-        corners = [own[min(turn, len(own) - 1)] for own in options]
-        trial = short.run(short.problem(problem, inputs, threat, ids, corners), inputs, {**common, "callback": None})
+        spots = [[own[min(turn, len(own) - 1)]] for own in options]
+        trial = short.run(short.problem(problem, inputs, threat, ids, spots), inputs, {**common, "callback": None})
         forward, backward = forward + trial.forward, backward + trial.backward
         losses.append(trial.loss)
     best = torch.stack(losses).argmax(0).tolist()
-    return [own[min(turn, len(own) - 1)] for own, turn in zip(options, best, strict=True)], (forward, backward)
+    return [[own[min(turn, len(own) - 1)]] for own, turn in zip(options, best, strict=True)], (forward, backward)
 
 
 def _nothing(result: Result, image: Tensor, *, placed: bool = True) -> PatchResult:

@@ -15,7 +15,7 @@ ROWS = [
         ranges={
             "patch_size": "a share of the image, 5% or 0.05",
             "shape": "square, disc, rounded, or sides such as 3:2",
-            "where": "random, fixed, on-object, off-object, boundary, worst",
+            "where": "random, fixed, on-object, off-object, boundary, worst, box",
             "at": "fixed: the centre as shares of width and height, 0.5,0.25",
             "depth_mode": "surface, card, plane, relief, free; none with --modality rgb",
             "depth_kind": "unknown, inverse, metric:NEAR-FAR in metres",

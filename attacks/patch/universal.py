@@ -16,9 +16,8 @@ from rgbdsod.attacks.norms import ball
 from rgbdsod.attacks.patch.design import Blueprint, Design, image_size
 from rgbdsod.attacks.patch.expectation import LOOK_EVERY, Expectation, rounded
 from rgbdsod.attacks.patch.keeping import Kept, digest, read_fit, write_fit
-from rgbdsod.attacks.patch.layout import Layout
+from rgbdsod.attacks.patch.layout import Known, Layout, Spot, with_place
 from rgbdsod.attacks.patch.patch import Patch
-from rgbdsod.attacks.patch.placement import shadow_of
 from rgbdsod.attacks.patch.problem import PLANE, PatchProblem
 from rgbdsod.attacks.patch.seeking import Pursuit, some_rows
 from rgbdsod.attacks.patch.steps import Annealed, step_of
@@ -165,7 +164,8 @@ class PatchFit:
         with self._engine(problem, inputs) as engine:
             evaluation = self._estimate.gradient(engine, self._spread(inputs), self.step, self.step / self._steps)
             engine.check_finite(evaluation.value[None, None])
-        mean = {name: value.mean(0, keepdim=True) for name, value in evaluation.gradients.items()}
+        weights = _weights(problem, len(evaluation.value)).to(evaluation.value)
+        mean = {name: torch.einsum("b,b...->...", weights, g)[None] for name, g in evaluation.gradients.items()}
         self._points = self._rule.step(self._points, Evaluation(evaluation.value, evaluation.judge, mean))
 
     def look(self, most: int) -> None:
@@ -176,10 +176,11 @@ class PatchFit:
             if found is not None:
                 problem, inputs = found
                 with self._engine(problem, inputs) as engine:
-                    values.append(engine.evaluate(rounded(self._spread(inputs))).value)
+                    found_value = engine.evaluate(rounded(self._spread(inputs))).value
+                    values.append((_weights(problem, len(found_value)).to(found_value) * found_value).sum())
         if not values:
             raise UsageError("none of the pictures has a place for the patch; try --where random")
-        value = float(torch.cat(values).mean())
+        value = float(torch.stack(values).mean())
         self._looks.append(value)
         if value > self._value:
             self._best, self._value = rounded(self._points), value
@@ -189,13 +190,13 @@ class PatchFit:
         batch = Batch(*self._batches[0])
         one = {name: value[:1] for name, value in batch.inputs.items()}
         problem = self._pursuit(one).problem(
-            batch.problem.select(torch.tensor([0])), one, self._threat, ["0"], [(0, 0)]
+            batch.problem.select(torch.tensor([0])), one, self._threat, ["0"], [[Spot(0.0, 0.0, 1.0, 1.0)]]
         )
         facts: dict[str, Any] = {**self._plan.facts(), "steps": self.step, "looks": self._looks, "value": self._value}
         patch = problem.patches(self._best, facts)[1][0]
         return Patch(
             patch.alpha, patch.content, patch.depth_mode, patch.plane, patch.relief,
-            {name: value for name, value in patch.facts.items() if name != "place"},
+            {name: value for name, value in patch.facts.items() if name not in ("place", "places")},
         )  # fmt: skip
 
     def state(self) -> Kept:
@@ -222,17 +223,16 @@ class PatchFit:
         batch = Batch(*self._batches[number])
         pursuit, samples = self._pursuit(batch.inputs), len(next(iter(batch.inputs.values())))
         setting, ids = pursuit.setting, [f"{number}/{row}" for row in range(samples)]
-        shadow = shadow_of(setting.alpha, setting.span)
-        layout = Layout(self._plan.placement, shadow, image_size(batch.inputs), self._plan.seed)
-        corners = layout.corners(ids, getattr(batch.problem, "objects", None), purpose)
-        rows = [row for row, corner in enumerate(corners) if corner is not None]
-        if not rows:
+        layout = Layout(
+            self._plan.placement, setting.alpha, setting.span, image_size(batch.inputs), setting.seed, setting.share
+        )
+        index, spots = with_place(layout.spots(ids, Known.of(batch.problem), purpose))
+        if not len(index):
             return None
         masks = batch.masks or {}
         budgets = {name: replace(of, mask=masks.get(name, of.mask)) for name, of in self._threat.items()}
-        inputs, threat, victim = some_rows(batch.problem, batch.inputs, budgets, torch.tensor(rows))
-        found = [corner for corner in corners if corner is not None]
-        return pursuit.problem(victim, inputs, threat, [ids[row] for row in rows], found), inputs
+        inputs, threat, victim = some_rows(batch.problem, batch.inputs, budgets, index)
+        return pursuit.problem(victim, inputs, threat, [ids[row] for row in index.tolist()], spots), inputs
 
     def _spread(self, inputs: Inputs) -> dict[str, Tensor]:
         """The patch for each picture of a batch."""
@@ -247,3 +247,9 @@ class PatchFit:
             cast(Problem, problem), {**points, **untouched}, budgets, attack="patch", seed=self._plan.seed,
             precision=self._precision,
         )  # fmt: skip
+
+
+def _weights(problem: PatchProblem, samples: int) -> Tensor:
+    """How much each picture counts in a mean, (B,), with sum 1 or 0: alike, or as the victim says."""
+    weights: Tensor = getattr(problem, "weights", torch.ones(samples))
+    return weights.float() / weights.sum().clamp_min(1e-9)

@@ -88,7 +88,7 @@ def command(
     ] = False,
     patch_size: Annotated[str | None, Option(help="Share of the image, 5%.", rich_help_panel=_PATCH)] = None,
     where: Annotated[
-        str | None, Option(help="random, fixed, on-object, off-object, boundary, worst.", rich_help_panel=_PATCH)
+        str | None, Option(help="random, fixed, on-object, off-object, boundary, worst, box.", rich_help_panel=_PATCH)
     ] = None,
     depth_mode: Annotated[
         str | None, Option(help="surface, card, plane, relief or free.", rich_help_panel=_PATCH)

@@ -1,14 +1,15 @@
 """Where patches go, and how large they are; what has no place is said so and never moved."""
 
 import re
+from typing import NamedTuple
 
 import pytest
 import torch
 from attacks_problems import rand
 from patch_scenes import victim
 
-from rgbdsod.attacks import Budget, adversarial_patch
-from rgbdsod.attacks.patch.layout import Layout
+from rgbdsod.attacks import Budget, MapProblem, adversarial_patch, apply_patch, hang_patch
+from rgbdsod.attacks.patch.layout import Known, Layout
 from rgbdsod.attacks.patch.placement import PLACEMENTS, Placement, grown, overlaps, pick, poses, shadow_of
 from rgbdsod.attacks.patch.pose import homographies
 from rgbdsod.attacks.patch.shapes import SHAPES, outline, window
@@ -16,6 +17,7 @@ from rgbdsod.attacks.patch.warp import footprint
 from rgbdsod.errors import UsageError
 
 SIZE = (40, 50)
+BOTH = {"rgb": Budget(eps=1.0), "depth": Budget(eps=1.0)}
 
 
 def block(rows: slice, columns: slice) -> torch.Tensor:
@@ -79,19 +81,20 @@ def test_a_patch_may_not_hide_the_object():
 
 
 def test_draws_depend_on_seed_and_sample_alone():
-    layout = Layout(Placement(), torch.ones(5, 5, dtype=torch.bool), SIZE, 3)
-    first = layout.corners(["a", "b", "c"], None)
-    assert first == layout.corners(["a", "b", "c"], None)
-    assert [first[2], first[0]] == layout.corners(["c", "a"], None)
-    assert len(set(first)) == 3
+    layout = Layout(Placement(), torch.ones(1, 5, 5), (5, 5), SIZE, 3)
+    first = layout.spots(["a", "b", "c"], Known())
+    assert first == layout.spots(["a", "b", "c"], Known())
+    assert [first[2], first[0]] == layout.spots(["c", "a"], Known())
+    assert len({own[0] for own in first}) == 3
 
 
 def test_promising_places_hold_the_largest_sums_and_lie_apart():
     weights = torch.zeros(SIZE)
     weights[10, 10], weights[30, 40] = 2.0, 3.0
-    corners = Layout(Placement(), torch.ones(5, 5, dtype=torch.bool), SIZE, 0).promising(weights, 2)
-    assert all(row <= 30 < row + 5 and column <= 40 < column + 5 for row, column in corners[:1])
-    assert abs(corners[0][0] - corners[1][0]) > 2 or abs(corners[0][1] - corners[1][1]) > 2
+    first, second = Layout(Placement(), torch.ones(1, 5, 5), (5, 5), SIZE, 0).promising(weights, 2)
+    assert abs(first.y - 30) <= 2
+    assert abs(first.x - 40) <= 2
+    assert max(abs(first.x - second.x), abs(first.y - second.y)) > 2
 
 
 def attack(where, size="5%", side=24, masks=None, **settings):
@@ -123,6 +126,47 @@ def test_worst_is_no_worse_than_its_candidates_start():
     random, _ = attack("random")
     assert result.placed.all()
     assert (result.forward > random.forward).all()
+
+
+class Boxed(MapProblem):
+    """A problem that knows boxes: two on the first picture, none on the second."""
+
+    class Target(NamedTuple):
+        boxes: torch.Tensor
+
+    @property
+    def targets(self):
+        boxes = torch.tensor([[2.0, 2.0, 12.0, 12.0], [14.0, 10.0, 22.0, 18.0]])
+        return [self.Target(boxes), self.Target(boxes[:0])][: len(self.objects)]
+
+
+def test_a_patch_in_each_box():
+    problem, inputs = victim(2, 24)
+    boxed = Boxed(problem.modules[0], problem.objects.float())
+    result = adversarial_patch(boxed, inputs, BOTH, steps=2, where="box", patch_size=0.4)
+    assert result.placed.tolist() == [True, False]
+    assert result.mask[0, 0, 5:9, 5:9].all()  # 0.4 of 10 pixels, in the middle
+    assert result.mask[0, 0, 12:16, 16:20].all()  # 3.2 pixels reach four centres
+    assert result.mask[0].sum() == 16 + 16
+    assert torch.equal(result.inputs["rgb"][1], inputs["rgb"][1])
+    assert len(result.patches[0].facts["places"]) == 2
+    own = {name: value[:1] for name, value in inputs.items()}
+    for place in result.patches[0].facts["places"]:
+        own = apply_patch(own, result.patches[0], torch.tensor([place], dtype=torch.float64)).inputs
+    for name in inputs:
+        assert torch.allclose(own[name][0], result.inputs[name][0], atol=1e-6)
+
+
+def test_without_boxes_the_object_has_one():
+    result, _ = attack("box", 0.5)
+    assert result.mask[0, 0, 10:14, 10:14].all()  # the block from 8 to 16
+    assert result.mask[0].sum() == 16
+    hung = hang_patch(
+        {"rgb": rand(0, 2, 3, 24, 24)}, result.patches[0], where="box", patch_size=0.5,
+        boxes=[torch.tensor([[8.0, 8.0, 16.0, 16.0]]), torch.zeros(0, 4)],
+    )  # fmt: skip
+    assert hung.placed.tolist() == [True, False]
+    assert torch.equal(hung.mask[0], result.mask[0])
 
 
 def test_a_pixel_can_be_a_patch_and_a_constant_picture_be_attacked():
