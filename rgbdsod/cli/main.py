@@ -36,6 +36,7 @@ COMMANDS = {
     "generator": "Train a generator of perturbations, or of images, for attacks that draw instead of searching.",
     "transfer": "Attack each of several models, and measure all of them on the results.",
     "clip": "Attack and harden zero-shot classification by dual encoders of images and texts.",
+    "patch": "Make patches on colour, depth or both, lay saved ones on other images, export what was attacked.",
     "bench": "Run suites of attacks on saliency networks and zero-shot classifiers, in one table.",
     "hha": "Turn depth maps into HHA images: disparity, height above ground, angle with gravity.",
     "report": "Make a self-contained page, or tables, from run folders.",
@@ -45,7 +46,7 @@ COMMANDS = {
 }
 """Each is the function `command` of the module of its name; one of `GROUPS` is several, `COMMANDS` of that module."""
 
-GROUPS = ("universal", "generator", "clip")
+GROUPS = ("universal", "generator", "clip", "patch")
 
 
 class Stopped(BaseException):

@@ -21,6 +21,12 @@ from .interventions.result import StagesResult as StagesResult
 from .mismatch import Mismatched as Mismatched
 from .pair_filter import PairFilter as PairFilter
 from .pair_filter import score_pairs as score_pairs
+from .patch.apply import apply_patch_file as apply_patch_file
+from .patch.export import export_patches as export_patches
+from .patch.make import make_patches as make_patches
+from .patch.result import PatchRun as PatchRun
+from .patch.settings import PatchSettings as PatchSettings
+from .patch.sheet import print_sheet as print_sheet
 from .results import AttackResult as AttackResult
 from .results import EvalResult as EvalResult
 
@@ -38,16 +44,22 @@ __all__ = [
     "HardenResult",
     "Mismatched",
     "PairFilter",
+    "PatchRun",
+    "PatchSettings",
     "Schooling",
     "StagesResult",
     "Target",
     "ZeroShotResult",
     "ablate_stages",
+    "apply_patch_file",
     "bench",
     "evaluate_detector",
     "evaluate_zero_shot",
+    "export_patches",
     "harden",
+    "make_patches",
     "open_dual_encoder",
+    "print_sheet",
     "score_pairs",
     "stages_of",
 ]

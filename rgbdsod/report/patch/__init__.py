@@ -1,0 +1,1 @@
+"""Pages of patch runs: where patches lay, what they did, and what their controls did."""

@@ -1,0 +1,1 @@
+"""Patches as runs: made, measured beside controls, laid on other images, exported."""

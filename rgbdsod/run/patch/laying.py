@@ -1,0 +1,78 @@
+"""Patches on pictures: where a saved one goes, and what it makes of the inputs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rgbdsod.attacks.patch.inverse_depth import DepthKind
+from rgbdsod.attacks.patch.layout import Layout
+from rgbdsod.attacks.patch.patch import Patch, apply_patch
+from rgbdsod.attacks.patch.placement import Placement, poses, shadow_of
+from rgbdsod.attacks.patch.pose import homographies
+from rgbdsod.attacks.patch.shapes import window
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """A patch at its place on one picture.
+
+    Args:
+        patch: what lies there.
+        place: homography (3,3), float64, from the patch's pixels to the picture's.
+        facts: columns of the table of images: what the search took.
+    """
+
+    patch: Patch
+    place: Tensor
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, patch: Patch, facts: Mapping[str, Any] | None = None) -> "Laid":
+        """A patch where its own facts say that it was found."""
+        return cls(patch, torch.tensor(patch.facts["place"], dtype=torch.float64), facts or {})
+
+    def on(self, inputs: Mapping[str, Tensor], kind: DepthKind) -> tuple[dict[str, Tensor], NDArray[np.bool_]]:
+        """The patched inputs (1,C,H,W) of the picture, and the pixels under the patch, bool (H,W).
+
+        Args:
+            inputs: of the picture, (1,C,H,W).
+            kind: what depth means.
+        """
+        placed = apply_patch(inputs, self.patch, self.place[None].to(next(iter(inputs.values())).device), kind=kind)
+        return placed.inputs, placed.mask[0, 0].cpu().numpy()
+
+
+def lay(
+    patch: Patch, ids: Sequence[str], image: tuple[int, int], objects: Tensor, placement: Placement, size: str,
+    shape: str, seed: int,
+) -> list[Laid | None]:  # fmt: skip
+    """One patch on several pictures of a size; None where there is no place.
+
+    Args:
+        patch: what is laid.
+        ids: of the pictures, on which places depend.
+        image: (H,W).
+        objects: where objects are, bool (B,1,H,W).
+        placement: the policy.
+        size: what the patch covers of a picture.
+        shape: of the patch, which says how long its sides are.
+        seed: of the places.
+    """
+    span = window(size, shape, image)
+    layout = Layout(placement, shadow_of(patch.alpha, span), image, seed)
+    corners = layout.corners(ids, objects)
+    found: list[Laid | None] = []
+    for corner in corners:
+        if corner is None:
+            found.append(None)
+            continue
+        pose = poses([corner], patch.alpha, span)
+        if patch.plane is not None:
+            pose = pose.leaning(torch.tensor([patch.plane[1:]], dtype=torch.float64))
+        found.append(Laid(patch, homographies(pose, (patch.alpha.shape[-2], patch.alpha.shape[-1]), image)[0]))
+    return found
