@@ -91,7 +91,11 @@ class Tracker:
     def trace(self) -> Tensor:
         """All values, (restarts, points, B)."""
         longest = max(len(values) for values in self._trace)
-        return torch.stack([torch.stack(values + [values[-1]] * (longest - len(values))) for values in self._trace])
+        rows: list[Tensor] = []
+        for values in self._trace:
+            last = values[-1] if values else rows[-1][-1]  # nobody was left for this restart
+            rows.append(torch.stack(values + [last] * (longest - len(values))))
+        return torch.stack(rows)
 
     def _take(self, points: Inputs, evaluation: Evaluation) -> None:
         """All of these points, without their gradients."""

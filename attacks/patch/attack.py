@@ -92,10 +92,9 @@ def adversarial_patch(
     plan = Blueprint(design, common.get("seed", 0))
     samples = check_inputs(problem, inputs, threat)
     ids, changed = check_ids(common.get("sample_ids"), samples), plan.changed(inputs, threat)
-    pursuit = Pursuit(
-        plan.setting(image_size(inputs), changed), changed, steps, step_size or 2 / 255, restarts, start, draws
-    )
     with torch.inference_mode(False):
+        setting = plan.setting(image_size(inputs), changed)
+        pursuit = Pursuit(setting, changed, steps, step_size or 2 / 255, restarts, start, draws)
         return seek(
             problem, inputs, threat, pursuit, plan.placement, {**common, "sample_ids": ids},
             {**plan.facts(), "steps": steps},

@@ -78,11 +78,11 @@ def fit_patch(
     check_counts(steps=steps, draws=draws, looked=looked)
     check_numbers(step_size=step_size)
     check_norms("patch", threat, ("linf",))
-    fit = PatchFit(batches, threat, Blueprint({**_USUAL, **design}, seed), steps, step_size, draws, precision)
-    kept = None if keep is None else read_fit(Path(keep), fit.digest)
-    if kept is not None:
-        fit.resume(kept)
     with torch.inference_mode(False):
+        fit = PatchFit(batches, threat, Blueprint({**_USUAL, **design}, seed), steps, step_size, draws, precision)
+        kept = None if keep is None else read_fit(Path(keep), fit.digest)
+        if kept is not None:
+            fit.resume(kept)
         while fit.step < steps:
             if fit.step % LOOK_EVERY == 0:
                 fit.look(looked)
@@ -92,7 +92,7 @@ def fit_patch(
             if callback is not None:
                 callback(fit.step, steps)
         fit.look(looked)
-    return fit.result()
+        return fit.result()
 
 
 class PatchFit:

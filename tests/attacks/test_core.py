@@ -84,6 +84,14 @@ def test_zero_radius_returns_the_clean_point(row):
         assert torch.allclose(result.loss, clean)
 
 
+def test_nobody_is_left_for_a_second_restart():
+    problem, inputs = toy(success="iou<1")
+    assert problem.fooled(problem.forward(inputs)).all()
+    result = pgd(problem, inputs, RGB, steps=3, restarts=2, stop=True)
+    assert result.fooled.all()
+    assert result.trace.shape == (2, 1, 4)
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1", "l0"])
 def test_zero_radius_is_exact_in_every_norm(norm):
     problem, inputs = toy()

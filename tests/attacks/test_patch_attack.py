@@ -128,6 +128,16 @@ def test_unattacked_inputs_are_encoded_once():
     assert network.encoded == {"rgb": 7, "depth": 1}
 
 
+def test_fooled_samples_leave_and_inference_mode_does_no_harm():
+    problem, inputs = victim(2, SIDE)
+    assert problem.fooled(problem.forward(inputs)).all()
+    result = adversarial_patch(problem, inputs, BOTH, steps=5, restarts=2, stop=True)
+    assert (result.forward < 6).all()
+    with torch.inference_mode():
+        own = {name: value.clone() for name, value in inputs.items()}
+        assert adversarial_patch(problem, own, BOTH, steps=2).placed.all()
+
+
 def test_flags_come_back_after_an_error():
     problem, inputs = victim(2, SIDE)
     network = problem.modules[0].train()
