@@ -108,10 +108,10 @@ def settings_of(patch: Patch, wanted: Mapping[str, Any]) -> PatchSettings:
     Raises:
         UsageError: a setting that cannot be.
     """
-    known = {own: patch.facts[name] for name, own in _MADE_WITH.items() if name in patch.facts}
-    known |= {name: value for name, value in wanted.items() if value is not None}
-    if known.get("goal") not in GOALS:
+    known: dict[str, Any] = {own: patch.facts[name] for name, own in _MADE_WITH.items() if name in patch.facts}
+    if known.get("goal") not in GOALS:  # "own": what the network's own objective wants
         known["goal"] = "hide"
+    known |= {name: value for name, value in wanted.items() if value is not None}
     chosen = PatchSettings(**{name: str(value) if name == "size" else value for name, value in known.items()})
     if chosen.where == "worst":
         raise UsageError("--where worst seeks a place with gradients; a patch that is there takes another policy")

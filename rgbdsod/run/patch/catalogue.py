@@ -18,6 +18,8 @@ from rgbdsod.run.store import Store
 
 Row = Mapping[str, Any]
 
+_HALF = 128
+
 
 def write_catalogue(outcome: Outcome) -> None:
     """Write patches.json, unless it is there: the run may have been killed before it."""
@@ -50,7 +52,8 @@ def catalogue(
 
 def cover_of(store: Store, sample_id: str) -> NDArray[np.bool_]:
     """The pixels under an image's patch, bool (H,W)."""
-    return np.asarray(decode(store.read(f"patches/{sample_id}/mask.png"))) > 128
+    picture = decode(store.read(f"patches/{sample_id}/mask.png"))
+    return np.asarray(picture, np.uint8) > _HALF
 
 
 def image_entry(number: int, sample_id: str, size: tuple[int, ...]) -> dict[str, Any]:

@@ -97,14 +97,14 @@ def _write(source: DiskStore, target: DiskStore, record: Mapping[str, Any]) -> E
               for entry in document["images"]}  # fmt: skip
     lines, folders = [], {name: patch_folder(source, name) for name in images.values()}
     hashes = {own: dict(_copied(source, target, own)) for own in dict.fromkeys(folders.values())}
-    objects = []
+    objects: list[dict[str, Any]] = []
     for number, name in images.items():
         files = {}
         for role in _ROLES:
             content = source.read(f"{_ADVERSARIAL}{role}/{name}.png")
             target.write(f"{role}/{name}.png", content)
             files[f"{role}/{name}.png"] = _sha(content)
-        mask = np.asarray(decode(source.read(f"{_ADVERSARIAL}GT/{name}.png")))
+        mask = np.asarray(decode(source.read(f"{_ADVERSARIAL}GT/{name}.png")), np.uint8)
         objects += _objects(number, mask > 128, len(objects) + 1)
         lines.append({"id": name, "image_id": number, "files": files | hashes[folders[name]]})
     target.write(OBJECTS, to_json(_objects_document(document["images"], objects, record)))

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
-from rgbdsod.attacks.patch.layout import Layout
+from rgbdsod.attacks.patch.layout import Known, Layout
 from rgbdsod.attacks.patch.patch import Patch, apply_patch
-from rgbdsod.attacks.patch.placement import Placement, poses, shadow_of
-from rgbdsod.attacks.patch.pose import homographies
-from rgbdsod.attacks.patch.shapes import window
+from rgbdsod.attacks.patch.placement import Placement
+from rgbdsod.attacks.patch.pose import Pose, homographies
+from rgbdsod.attacks.patch.shapes import parse_share, window
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,16 +63,13 @@ def lay(
         shape: of the patch, which says how long its sides are.
         seed: of the places.
     """
-    span = window(size, shape, image)
-    layout = Layout(placement, shadow_of(patch.alpha, span), image, seed)
-    corners = layout.corners(ids, objects)
+    layout = Layout(placement, patch.alpha, window(size, shape, image), image, seed, parse_share(size))
     found: list[Laid | None] = []
-    for corner in corners:
-        if corner is None:
-            found.append(None)
-            continue
-        pose = poses([corner], patch.alpha, span)
-        if patch.plane is not None:
+    for spots in layout.spots(ids, Known(objects)):
+        spot = torch.tensor(spots[:1], dtype=torch.float64)
+        pose = Pose.facing(spot[:, :2], spot[:, 2:]) if spots else None
+        if pose is not None and patch.plane is not None:
             pose = pose.leaning(torch.tensor([patch.plane[1:]], dtype=torch.float64))
-        found.append(Laid(patch, homographies(pose, (patch.alpha.shape[-2], patch.alpha.shape[-1]), image)[0]))
+        canvas = (patch.alpha.shape[-2], patch.alpha.shape[-1])
+        found.append(None if pose is None else Laid(patch, homographies(pose, canvas, image)[0]))
     return found

@@ -97,12 +97,12 @@ def _counts(map_: Bytes, mask: Bytes, region: Flags) -> Counts:
     inside = mask[region]
     if not bool((inside > _SALIENT).any()):
         return np.zeros(BINS, np.int64)
-    return counts(map_[region][None], inside[None])[0]
+    found: Counts = counts(map_[region][None], inside[None])[0]
+    return found
 
 
 def _seen(region: str, counted: Counts) -> NDArray[np.bool_]:
     """The images that a region counts; the whole picture counts all of them."""
     if region == "all":
         return np.ones(len(counted), bool)
-    seen: NDArray[np.bool_] = counted.any(1)
-    return seen
+    return np.asarray(counted.any(1), bool)
