@@ -27,6 +27,12 @@ from .patch.make import make_patches as make_patches
 from .patch.result import PatchRun as PatchRun
 from .patch.settings import PatchSettings as PatchSettings
 from .patch.sheet import print_sheet as print_sheet
+from .patch_defense.defend import defend_patches as defend_patches
+from .patch_defense.defend_result import DefendResult as DefendResult
+from .patch_defense.detect_result import DetectResult as DetectResult
+from .patch_defense.evaluate import evaluate_patches as evaluate_patches
+from .patch_defense.localise import localise_patches as localise_patches
+from .patch_defense.localise_result import LocaliseResult as LocaliseResult
 from .results import AttackResult as AttackResult
 from .results import EvalResult as EvalResult
 
@@ -37,11 +43,14 @@ __all__ = [
     "AttackResult",
     "AttackSettings",
     "BenchResult",
+    "DefendResult",
+    "DetectResult",
     "DetectorRow",
     "DualEncoder",
     "EvalResult",
     "Grid",
     "HardenResult",
+    "LocaliseResult",
     "Mismatched",
     "PairFilter",
     "PatchRun",
@@ -53,10 +62,13 @@ __all__ = [
     "ablate_stages",
     "apply_patch_file",
     "bench",
+    "defend_patches",
     "evaluate_detector",
+    "evaluate_patches",
     "evaluate_zero_shot",
     "export_patches",
     "harden",
+    "localise_patches",
     "make_patches",
     "open_dual_encoder",
     "print_sheet",

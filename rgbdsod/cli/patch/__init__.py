@@ -3,11 +3,15 @@
 from collections.abc import Callable, Mapping
 
 from rgbdsod.cli.patch.apply import apply
+from rgbdsod.cli.patch.defend import defend
+from rgbdsod.cli.patch.evaluate import evaluate
 from rgbdsod.cli.patch.export import export
 from rgbdsod.cli.patch.make import make
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "make": make,
     "apply": apply,
+    "defend": defend,
+    "evaluate": evaluate,
     "export": export,
 }

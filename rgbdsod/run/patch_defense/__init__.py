@@ -1,0 +1,1 @@
+"""Runs on defences against patches: networks and detectors behind them, and where real patches are."""

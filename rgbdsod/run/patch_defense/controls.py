@@ -1,0 +1,47 @@
+"""What must be weaker than an attack: at the same place a grey card, noise, a natural crop, the patch shuffled."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from rgbdsod.attacks import PatchResult, apply_patch
+from rgbdsod.attacks.patch.inverse_depth import DepthKind
+from rgbdsod.run.patch.controls import PIXELS, Elsewhere, controls_of
+from rgbdsod.run.patch_defense.choice import PatchChoice
+from rgbdsod.types import Inputs
+
+CONTROLS = ("grey", "noise", "crop", "shuffled")
+
+Donor = Callable[[str], Tensor]
+"""From a sample's id to another picture (3,H,W) in [0, 1], of which natural crops are windows."""
+
+
+def control_inputs(
+    inputs: Inputs, result: PatchResult, ids: Sequence[str], choice: PatchChoice, *, seed: int, donor: Donor
+) -> dict[str, dict[str, Tensor]]:
+    """The images by control, which lies at the place of each patch; images without a patch as they are.
+
+    Args:
+        inputs: the clean images.
+        result: the patches.
+        ids: of the samples.
+        choice: what the patches are.
+        seed: with an id it decides noise, windows and shuffling.
+        donor: of natural crops.
+    """
+    kind, made = DepthKind.parse(choice.depth_kind), names_for(choice)
+    rows: dict[str, list[Mapping[str, Tensor]]] = {name: [] for name in made}
+    for row, (sample, patch) in enumerate(zip(ids, result.patches, strict=True)):
+        own = {key: value[row : row + 1] for key, value in inputs.items()}
+        place = result.places[row : row + 1].to(next(iter(own.values())).device)
+        cards = {} if patch is None else controls_of(patch, Elsewhere(donor(sample)), seed, sample)
+        for name in made:
+            rows[name].append(apply_patch(own, cards[name], place, kind=kind).inputs if name in cards else own)
+    return {name: {key: torch.cat([own[key] for own in found]) for key in inputs} for name, found in rows.items()}
+
+
+def names_for(choice: PatchChoice) -> tuple[str, ...]:
+    """The controls that differ from a patch: a bare card of depth has no picture to crop or to shuffle."""
+    bare = choice.modality == "depth" and choice.depth_mode not in ("relief", "free")
+    return tuple(name for name in CONTROLS if not (bare and name in PIXELS))
