@@ -40,11 +40,11 @@ def in_front(plane: Tensor, clean: Tensor, mask: Tensor, top: float = 1.0) -> Te
     with torch.no_grad():
         lift = _reached(clean - plane, mask).clamp_min(0)
         highest = (plane + lift).masked_fill(~mask, -torch.inf).flatten(1).amax(1).view(-1, 1, 1, 1)
-        over = highest > top
-        fall = highest - plane - lift
-        steep = -_reached(-(top - clean) / fall.clamp_min(1e-9), mask)
-        turned = top - steep.clamp(0, 1) * fall
-        found = torch.where(over, turned, plane + lift)
+        found, over = plane + lift, highest > top
+        if bool(over.any()):
+            fall = highest - found
+            steep = -_reached(-(top - clean) / fall.clamp_min(1e-9), mask)
+            found = torch.where(over, top - steep.clamp(0, 1) * fall, found)
     return found + (plane - plane.detach())
 
 
@@ -77,11 +77,11 @@ def fitted(inverse: Tensor, mask: Tensor) -> Tensor:
 
 def _reached(values: Tensor, mask: Tensor) -> Tensor:
     """The number (B,1,1,1) that 95 % of the values under the mask do not exceed; 0 where the mask is empty."""
-    flat, inside = values.flatten(1), mask.flatten(1)
+    inside = mask.flatten(1)
     count = inside.sum(1, keepdim=True)
-    ordered = flat.masked_fill(~inside, torch.inf).sort(1).values
-    rank = (count * COVERED).ceil().long().sub(1).clamp_min(0)
-    return torch.where(count > 0, ordered.gather(1, rank), 0.0).view(-1, 1, 1, 1)
+    above = (count - (count * COVERED).ceil()).long().clamp_min(0)
+    largest = values.flatten(1).masked_fill(~inside, -torch.inf).topk(int(above.max()) + 1, 1).values
+    return torch.where(count > 0, largest.gather(1, above), 0.0).view(-1, 1, 1, 1)
 
 
 def _pixels(like: Tensor) -> tuple[Tensor, Tensor]:
