@@ -9,64 +9,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
+from clip_study_numbers import CHANCE, TITLES, TUNED, ZERO_SHOT, Measured, Table
 from make_clip_study import CHAIN, OUT, RATES, USUAL, Study
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from rgbdsod.datasets.glyph_words import TASKS
 from rgbdsod.defenses.zero_shot.table import METHODS
-from rgbdsod.run.ablation.statistics import Draws, Estimate, estimate
+from rgbdsod.run.ablation.statistics import Estimate, estimate
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MARK = re.compile(r"(<!-- measured: (\S+) .*?-->\n).*?(<!-- end -->)", re.DOTALL)
-TUNED = "glyphs:tuning"
-TITLES = {f"glyphs:{task.name}": task.title for task in TASKS} | {"cifar10_subset": "CIFAR-10", "dtd10_64": "DTD"}
-ZERO_SHOT = tuple(name for name in TITLES if name.startswith("glyphs") and name != TUNED)
-"""The generated tasks that hardening never saw; their mean is the zero-shot mean."""
-SEEDS = (0, 1, 2)
-CHANCE = {"glyphs:textures": 0.25, "glyphs:backgrounds": 1 / 6, "glyphs:shapes": 0.1, "cifar10_subset": 0.1,
-          "dtd10_64": 0.1, "glyphs:pairs": 1 / 6, TUNED: 1 / 36, "glyphs:new-shapes": 1 / 24}  # fmt: skip
-Table = NDArray[np.float64]
-"""One value for each seed and image."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One method at one rate, on all seeds.
-
-    Args:
-        study: where it lies.
-        method: "none" is the encoder before hardening.
-        rate: of the hardening.
-    """
-
-    study: Study
-    method: str
-    rate: float
-
-    @cached_property
-    def values(self) -> Mapping[str, Mapping[str, Table]]:
-        """By task: "clean", after "pgd", after "worst" of both attacks: 1 where an image is classified rightly."""
-        rows = [
-            row | {"seed": seed} for seed in SEEDS for row in self.study.measured(self.method, self.rate, seed).samples
-        ]
-        return {task: _tables([row for row in rows if row["data"] == task]) for task in TITLES}
-
-    def draws(self, measure: str, tasks: Sequence[str]) -> Table:
-        """The mean over tasks, seeds and images, then that of each draw; the same draws for every method."""
-        parts = []
-        for task in tasks:
-            table = self.values[task][measure]
-            parts.append(Draws(*table.shape, seed=list(TITLES).index(task)).mean(table))
-        mean: Table = np.mean(parts, axis=0)
-        return mean
-
-    def zeros(self) -> float:
-        """Share of the first gradient that was exactly 0, over all runs."""
-        found = [row for seed in SEEDS for row in self.study.measured(self.method, self.rate, seed).rows]
-        return max(float(row["zero_gradient"] or 0.0) for row in found if row["attack"] == "pgd")
 
 
 @dataclass(frozen=True)
@@ -217,40 +170,42 @@ def main(
 
 def plane(methods: Mapping[str, Measured]) -> Figure:
     """Worst case against clean accuracy, zero-shot mean, with intervals."""
-    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _axes()
     for name, own in methods.items():
         x, y = (estimate(100 * own.draws(measure, ZERO_SHOT)) for measure in ("clean", "worst"))
         axes.errorbar(
-            [_of(x.value)],
-            [_of(y.value)],
-            xerr=_arms(x),
-            yerr=_arms(y),
-            marker="o",
-            markersize=4,
-            linewidth=1,
-            label=_title(name),
-        )
-        axes.annotate(_title(name), (_of(x.value), _of(y.value)), xytext=(5, 4), textcoords="offset points", fontsize=8)
+            [_of(x.value)], [_of(y.value)], xerr=_arms(x), yerr=_arms(y), marker="o", markersize=4, linewidth=1,
+            linestyle="", color=_colour(name), label=_title(name),
+        )  # fmt: skip
     axes.set(xlabel="clean accuracy, %", ylabel="worst case at 8/255, %")
-    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, frameon=False)
     return figure
 
 
 def curves(page: Page) -> Figure:
     """The way from the original to the tuned weights, each method at its chosen rate, seed 0."""
-    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _axes()
     for name in _methods():
         rows = [row for row in page.study.curve(name, page.study.rate(name), 0).rows if row["data"] in ZERO_SHOT]
         shares = sorted({row["share"] for row in rows})
         clean = [_mean(rows, share, "clean", "pgd") for share in shares]
         robust = [min(_mean(rows, share, "robust", attack) for attack in ("pgd", "aa-fast")) for share in shares]
-        axes.plot(clean, robust, marker="o", markersize=3, linewidth=1.2, label=name)
+        axes.plot(clean, robust, marker="o", markersize=3, linewidth=1.2, color=_colour(name), label=name)
     axes.set(xlabel="clean accuracy, %", ylabel="robust accuracy at 8/255, %")
-    axes.grid(alpha=0.3)
     axes.legend(fontsize=8, frameon=False)
     return figure
+
+
+def _axes() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def _colour(name: str) -> str:
+    """The same in both figures."""
+    return "black" if name == "none" else f"C{_methods().index(name)}"
 
 
 def _methods() -> list[str]:
@@ -259,23 +214,6 @@ def _methods() -> list[str]:
 
 def _title(name: str) -> str:
     return "before hardening" if name == "none" else name
-
-
-def _tables(rows: Sequence[dict[str, Any]]) -> dict[str, Table]:
-    """One table for each measure, (seeds, images), images in the order of their ids."""
-    rows = sorted(rows, key=lambda row: (row["seed"], row["id"]))
-
-    def table(right: Callable[[dict[str, Any]], bool]) -> Table:
-        return np.array([right(row) for row in rows], np.float64).reshape(len(SEEDS), -1)
-
-    def stands(row: dict[str, Any]) -> bool:
-        return bool(row["prediction"] == row["label"])
-
-    return {
-        "clean": table(stands),
-        "pgd": table(lambda row: stands(row) and not row["broken_pgd"]),
-        "worst": table(lambda row: stands(row) and not row["broken_pgd"] and not row["broken_aa-fast"]),
-    }
 
 
 def _table(methods: Mapping[str, Measured]) -> str:
