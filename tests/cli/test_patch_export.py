@@ -79,6 +79,43 @@ def _check_export(folder, run, capture):
             assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
 
 
+def test_the_run_of_a_detector_is_exported_with_its_boxes(tmp_path):
+    """What the files say is what the detector saw: the patched pictures give the detections of the run."""
+    import torch
+    from pycocotools.coco import COCO
+
+    from rgbdsod.datasets import CocoSet, boxed_batch
+    from rgbdsod.models import load_detector
+    from rgbdsod.run import evaluate_patches, export_patches
+
+    run = evaluate_patches("fcos.tiny", n_samples=3, steps=1, size="4%", device="cpu", out=tmp_path / "run")
+    found = export_patches(tmp_path / "run", tmp_path / "set")
+    placed = sorted((tmp_path / "run" / "patches").iterdir())
+    assert (found.images, found.patches) == (len(placed), len(placed))
+    patches, objects = (COCO(str(tmp_path / "set" / name)) for name in ("patches.json", "objects.json"))
+    assert min(patches.getAnnIds()) == min(objects.getAnnIds()) == 1
+    assert patches.getImgIds() == objects.getImgIds()
+    assert {one["name"] for one in objects.loadCats(objects.getCatIds())} == {"disc", "square", "triangle"}
+    images = CocoSet(tmp_path / "set" / "objects.json", tmp_path / "set")
+    assert [image.boxes.shape[0] for image in images] == [len(objects.getAnnIds(imgIds=one)) for one in images.ids]
+    detector = load_detector("fcos.tiny")
+    for image in images:
+        kept = json.loads((run.folder / "detections" / f"{image.id}.json").read_text())
+        with torch.no_grad():
+            seen = detector.detect(boxed_batch([image])[0])[0]
+        assert len(seen.scores) == len(kept["detections"]["none"]["unaware"])
+
+
+def test_an_attack_by_patches_is_exported_too(call, tmp_path):
+    words = ["--model", "m.py:build", "--data", "scenes:2@32x32#3", "--set", "where=random", "--steps", "2"]
+    assert call("attack", "--attack", "patch", "--modality", "rgb", *words, "--out", "run").code == 0
+    assert call("patch", "export", "run", "--out", "set").code == 0
+    known = json.loads((tmp_path / "set" / "patches.json").read_text())
+    assert [one["rgbdsod"]["modality"] for one in known["annotations"]] == ["rgb", "rgb"]
+    assert call("attack", *words[:4], "--out", "plain", "--steps", "1").code == 0
+    assert "is a run of attack; pass one of" in call("patch", "export", "plain", "--out", "other").err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [

@@ -14,7 +14,9 @@ from rgbdsod.metrics import iou
 from rgbdsod.run import make_patches
 from rgbdsod.run.patch.batches import halves, refuse_shared
 from rgbdsod.run.patch.controls import Elsewhere, controls_of
+from rgbdsod.run.patch.laying import Laid
 from rgbdsod.run.patch.regions import region_of
+from rgbdsod.run.patch.settings import PatchSettings
 from rgbdsod.run.patch.tables import patch_table
 
 QUICK = {"size": "4%", "where": "random", "steps": 4, "draws": 1}
@@ -123,6 +125,46 @@ def test_a_universal_patch_is_measured_on_pictures_that_it_was_not_fitted_on(tmp
     assert not set(one.ids) & set(two.ids)
     with pytest.raises(DataError, match="4 of 4 photographs"):
         refuse_shared(scenes(4), scenes(4))
+
+
+def test_a_patch_that_stands_transforms_is_measured_under_a_draw_too():
+    found = make_patches(tiny(), scenes(3), modality="both", transforms="print", **QUICK)
+    assert list(found.metrics["states"])[:3] == ["clean", "patched", "drawn"]
+    assert all(one["control"] not in ("drawn", "clean") for one in found.effects)
+    assert any(row["drawn_mae_raw"] != row["patched_mae_raw"] for row in found.samples)
+    plain, cover = torch.zeros(1, 3, 32, 32), np.zeros((32, 32), bool)
+    cover[5:11, 8:14] = True
+    patch, chosen = Patch(torch.ones(1, 6, 6), torch.rand(3, 6, 6)), PatchSettings(size=f"{36 / 1024}").checked()
+    place = torch.tensor([[1.0, 0, 8], [0, 1, 5], [0, 0, 1]], dtype=torch.float64)
+    inputs, there = Laid(patch, place).drawn({"rgb": plain}, cover, chosen, "a")
+    assert np.array_equal(there, cover)  # transforms "none" leave it where it was
+    assert torch.allclose(inputs["rgb"][0, :, 5:11, 8:14], patch.content, atol=1e-3)
+
+
+def test_an_interrupted_fit_goes_on_to_the_same_patch(tmp_path):
+    settings = {**QUICK, "modality": "both", "universal": True, "canvas": 8, "steps": 30}
+    whole = make_patches(tiny(), scenes(4), out=tmp_path / "whole", **settings)
+
+    def stops(done, total):
+        if done > 0.9 * total * 25 / 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_patches(tiny(), scenes(4), out=tmp_path / "parts", callback=stops, **settings)
+    assert not (tmp_path / "parts" / "patch.safetensors").exists()
+    parts = make_patches(tiny(), scenes(4), out=tmp_path / "parts", **settings)
+    assert parts.metrics == whole.metrics
+    one, two = (Patch.load(run.folder) for run in (whole, parts))
+    assert torch.equal(one.content, two.content)
+    assert (one.plane, one.facts) == (two.plane, two.facts)
+
+
+def test_a_run_that_begins_anew_keeps_nothing_of_the_old_one(tmp_path):
+    make_patches(tiny(), scenes(3), modality="rgb", out=tmp_path, **QUICK)
+    again = make_patches(tiny(), scenes(2), modality="depth", out=tmp_path, restart=True, **QUICK)
+    known = json.loads((tmp_path / "patches.json").read_text())
+    assert [one["rgbdsod"]["modality"] for one in known["annotations"]] == ["depth", "depth"]
+    assert sorted(path.name for path in (tmp_path / "patches").iterdir()) == sorted(again.outcome.piece.ids)
 
 
 def test_controls_keep_the_shape_and_lose_what_was_sought():

@@ -11,7 +11,7 @@ from rgbdsod.cli.screen import Screen
 
 def export(
     context: Context,
-    run: Annotated[str, Argument(help="A folder of patch make or patch apply.")],
+    run: Annotated[str, Argument(help="A folder of patch make, apply or evaluate, or of attack --attack patch.")],
     out: Annotated[str, Option(help="A new folder.")],
     format: Annotated[str, Option(help="coco.")] = "coco",  # noqa: A002
     set_: options.Set = None,

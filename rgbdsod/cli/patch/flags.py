@@ -7,7 +7,9 @@ from typer import Option
 PATCH = "Patch"
 
 Size = Annotated[str, Option(help="What the patch covers of an image: 5% or 0.05.", rich_help_panel=PATCH)]
-Where = Annotated[str, Option(help="random, fixed, on-object, off-object, boundary or worst.", rich_help_panel=PATCH)]
+Where = Annotated[
+    str, Option(help="on-object, off-object, boundary, box, random, fixed, worst.", rich_help_panel=PATCH)
+]
 At = Annotated[str, Option(help="fixed: the centre as shares of width and height.", rich_help_panel=PATCH)]
 DepthKind = Annotated[str, Option(help="What depth means: unknown, inverse or metric:NEAR-FAR.", rich_help_panel=PATCH)]
 Goal = Annotated[str, Option(help="hide, ghost, swap, degrade or self.", rich_help_panel=PATCH)]

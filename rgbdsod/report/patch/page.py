@@ -96,7 +96,7 @@ def _effects(run: Run) -> Table:
         Column("region", "text"), Column("measure", "text"), Column("harm of the patch", "change"),
         Column("worst control", "text"), Column("its harm", "change"), Column("effect", "change"),
     )  # fmt: skip
-    return Table("Beyond the controls", columns, rows, _EFFECT_NOTE)
+    return Table("Beyond the controls", columns, rows, _EFFECT_NOTE, prose=True)
 
 
 def _image_table(run: Run) -> Table:

@@ -46,7 +46,7 @@ def catalogue(
     for number, row in enumerate(placed, 1):
         cover = cover_of(store, str(row["id"]))
         images.append(image_entry(number, str(row["id"]), cover.shape))
-        patches.append(PlacedPatch(number, cover, facts=_facts(store, row, metrics, record)))
+        patches.append(PlacedPatch(number, cover, facts=patch_facts(store, row, metrics, record)))
     return patch_document(images, patches)
 
 
@@ -72,7 +72,15 @@ def patch_folder(store: Store, sample_id: str) -> str:
     return own
 
 
-def _facts(store: Store, row: Row, metrics: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+def patch_facts(store: Store, row: Row, metrics: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """What an annotation says of an image's patch.
+
+    Args:
+        store: the run's files.
+        row: the image's, with its "id" and "place"; without a place, the patch's own counts.
+        metrics: content of the run's metrics.json.
+        record: content of its run.json.
+    """
     folder = patch_folder(store, str(row["id"]))
     tensors, about = (store.read(f"{folder}/{name}".lstrip("/")) for name in (TENSORS, FACTS))
     known = json.loads(about)
@@ -82,15 +90,15 @@ def _facts(store: Store, row: Row, metrics: Mapping[str, Any], record: Mapping[s
         "patch": folder or "patch",
         "sha256": hashlib.sha256(tensors).hexdigest(),
         "attack": "patch",
-        "victim": facts.get("model"),
+        "victim": facts.get("model") or metrics["model"],
         "measured_on": metrics["model"],
-        "goal": metrics["goal"],
+        "goal": metrics.get("goal") or facts.get("patch_goal"),
         "target": None,
         "modality": known["modality"],
         "depth_mode": known["depth_mode"],
         "plane": known["plane"],
-        "homography": json.loads(row["place"]),
-        "placement": metrics["where"],
+        "homography": json.loads(row["place"]) if row["place"] else facts["place"],
+        "placement": metrics.get("where") or facts.get("where"),
         "seed": record["seed"],
         "quantised": True,
     }

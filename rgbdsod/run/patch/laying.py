@@ -9,12 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rgbdsod.attacks.patch.hanging import hang_patch
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
 from rgbdsod.attacks.patch.layout import Known, Layout
 from rgbdsod.attacks.patch.patch import Patch, apply_patch
 from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.pose import Pose, homographies
 from rgbdsod.attacks.patch.shapes import parse_share, window
+from rgbdsod.run.patch.settings import PatchSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,34 @@ class Laid:
         """
         placed = apply_patch(inputs, self.patch, self.place[None].to(next(iter(inputs.values())).device), kind=kind)
         return placed.inputs, placed.mask[0, 0].cpu().numpy()
+
+    def drawn(
+        self, inputs: Mapping[str, Tensor], cover: NDArray[np.bool_], chosen: PatchSettings, sample_id: str
+    ) -> tuple[dict[str, Tensor], NDArray[np.bool_]]:
+        """The same under one draw of the patch's transformations, which no search has seen.
+
+        Args:
+            inputs: of the picture, (1,C,H,W).
+            cover: the pixels under the patch as it is, bool (H,W).
+            chosen: settings of the run.
+            sample_id: of the picture, on which the draw depends.
+        """
+        image = (cover.shape[0], cover.shape[1])
+        height, width = self.patch.alpha.shape[-2:]
+        centre = self.place @ torch.tensor([(width - 1) / 2, (height - 1) / 2, 1.0], dtype=torch.float64)
+        x, y = (centre[:2] / centre[2] + 0.5).tolist()
+        rows, columns = window(chosen.size, chosen.shape, image) if chosen.where != "box" else _sides(cover)
+        hung = hang_patch(
+            inputs, self.patch, patch_size=rows * columns / cover.size, where="fixed",
+            at=f"{x / image[1]},{y / image[0]}", depth_kind=chosen.depth_kind, transforms=chosen.transforms,
+            seed=chosen.seed, sample_ids=[sample_id],
+        )  # fmt: skip
+        return hung.inputs, hung.mask[0, 0].cpu().numpy()
+
+
+def _sides(cover: NDArray[np.bool_]) -> tuple[int, int]:
+    """Rows and columns of what is covered."""
+    return int(cover.any(1).sum()), int(cover.any(0).sum())
 
 
 def lay(

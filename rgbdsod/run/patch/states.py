@@ -7,6 +7,7 @@ from rgbdsod.run.definitions import PROTOCOLS
 STATES = {
     "clean": "clean",
     "patched": "the patch",
+    "drawn": "the patch, under its transforms",
     "grey": "a grey card",
     "noise": "random noise",
     "crop": "a piece of another picture",

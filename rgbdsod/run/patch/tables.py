@@ -10,7 +10,7 @@ from rgbdsod.metrics import paired_change
 from rgbdsod.run.definitions import PROTOCOLS, better, definitions, title
 from rgbdsod.run.patch.regions import region_values
 from rgbdsod.run.patch.settings import PatchSettings
-from rgbdsod.run.patch.states import REGIONS, STATES, column, measures_of
+from rgbdsod.run.patch.states import CONTROLS, REGIONS, STATES, column, measures_of
 from rgbdsod.run.patch.verdict import RULES, count
 from rgbdsod.run.patched import with_place
 from rgbdsod.run.pieces import Piece
@@ -105,8 +105,8 @@ def _effects(rows: Sequence[Row], states: Sequence[str]) -> list[dict[str, Any]]
     found = []
     for region in REGIONS:
         for measure in measures_of(region):
-            harms = {state: _harm(rows, state, measure, region) for state in states if state != "clean"}
-            own = harms.pop("patched")
+            harms = {state: _harm(rows, state, measure, region) for state in CONTROLS if state in states}
+            own = _harm(rows, "patched", measure, region)
             if len(own) == 0 or not harms:
                 continue
             worst = max(harms, key=lambda state: float(harms[state].mean()))

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from rgbdsod.attacks import Budget
 from rgbdsod.attacks.patch.result import stretched
+from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
 from rgbdsod.datasets import Dataset, Sample
+from rgbdsod.datasets.coco.patches import PATCHES
 from rgbdsod.metrics import MaskCache
 from rgbdsod.metrics.histogram import BINS
 from rgbdsod.models import SaliencyModel
@@ -23,7 +25,7 @@ from rgbdsod.run.patch.controls import PIXELS, Elsewhere, controls_of
 from rgbdsod.run.patch.laying import Laid
 from rgbdsod.run.patch.regions import columns, region_counts
 from rgbdsod.run.patch.settings import PatchSettings
-from rgbdsod.run.patch.source import Source, Tell, write_patch_to
+from rgbdsod.run.patch.source import STATE, Source, Tell, write_patch_to
 from rgbdsod.run.patch.states import REGIONS, STATES, blank_row
 from rgbdsod.run.patch.tables import patch_metrics
 from rgbdsod.run.patch.verdict import reached
@@ -42,15 +44,21 @@ class Posed:
     Args:
         sample: the picture.
         clean: its inputs, (1,C,H,W).
-        laid: the patch; cover: the pixels under it, bool (H,W).
+        laid: the patch.
         states: the inputs in each state, as the files have them.
+        covers: the pixels under it, bool (H,W), in each state; all but "drawn" are alike.
     """
 
     sample: Sample
     clean: dict[str, Tensor]
     laid: Laid
-    cover: Flags
     states: dict[str, dict[str, Tensor]]
+    covers: dict[str, Flags]
+
+    @property
+    def cover(self) -> Flags:
+        """The pixels under the patch as it is."""
+        return self.covers["patched"]
 
 
 @dataclass(eq=False)
@@ -97,8 +105,9 @@ class PatchTask:
     def states(self) -> tuple[str, ...]:
         """What is measured; known once the patches are made."""
         pixels = "rgb" in self.attacked or self.chosen.depth_mode in ("relief", "free")
-        without = {*(() if pixels else PIXELS), *(() if self.source.several else ("other",))}
-        return tuple(name for name in STATES if name not in without)
+        there = {"drawn": TRANSFORMS[self.chosen.transforms].random, "other": self.source.several}
+        there |= dict.fromkeys(PIXELS, pixels)
+        return tuple(name for name in STATES if there.get(name, True))
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:
@@ -119,7 +128,11 @@ class PatchTask:
         }
 
     def begin(self, store: Store) -> None:
-        """Make the patches."""
+        """Make the patches; what a run with other settings left behind goes first."""
+        if not store.names(STATE) and not store.names("samples"):
+            for name in [*store.names("patches"), *store.names("controls")]:
+                store.remove(name)
+        store.remove(PATCHES)
         write_settings(store, f"{self.data.name}, patched")
         self.source.begin(store, self.batch, self.tell)
 
@@ -148,6 +161,10 @@ class PatchTask:
         states = {"clean": clean, "patched": round_trip(store, sample, clean, patched, threat, keep=True)}
         write_rest(store, sample, threat)
         store.write(f"patches/{sample.id}/mask.png", encode(to_levels(cover.astype(np.float32), 255)))
+        covers = dict.fromkeys(self.states, cover)
+        if "drawn" in covers:
+            there, covers["drawn"] = laid.drawn(clean, cover, self.chosen, sample.id)
+            states["drawn"] = round_trip(store, sample, clean, there, threat, keep=False)
         other = self.data[(index + 1) % len(self.data)]
         elsewhere = Elsewhere(
             torch.from_numpy(other.rgb).permute(2, 0, 1).float() / 255, self.source.borrowed(sample.id)
@@ -157,7 +174,7 @@ class PatchTask:
                 write_patch_to(store, f"controls/{name}/{sample.id}", control)
             there, _ = Laid(control, laid.place).on(clean, self.chosen.kind)
             states[name] = round_trip(store, sample, clean, there, threat, keep=False)
-        return Posed(sample, clean, laid, cover, states)
+        return Posed(sample, clean, laid, states, covers)
 
     def _piece(self, samples: Sequence[Sample], posed: Sequence[Posed | None]) -> Piece:
         """The piece of all images; those without a place have no numbers."""
@@ -176,10 +193,10 @@ class PatchTask:
     def _measured(self, posed: Sequence[Posed]) -> tuple[list[Row], dict[str, Counts]]:
         """Rows and counts of pictures of one size, all in the same states."""
         rows = [self._head(one) for one in posed]
-        covers = [one.cover for one in posed]
         masks = [one.sample.mask for one in posed if one.sample.mask is not None]
         counts: dict[str, Counts] = {}
         for state in self.states:
+            covers = [one.covers[state] for one in posed]
             maps = self._maps([one.states[state] for one in posed])
             found = region_counts(maps, masks, covers, self.cache)
             counts |= {f"{state}/{region}": own for region, own in found.items()}
