@@ -10,6 +10,7 @@ from torch import Tensor
 from rgbdsod.defenses.patch.blobs import close, drop_small, fill_holes
 from rgbdsod.defenses.patch.door import check_window
 from rgbdsod.defenses.patch.entropy import window_entropies
+from rgbdsod.defenses.patch.grid import enlarged
 from rgbdsod.defenses.patch.localiser import MaskAndFill
 from rgbdsod.errors import UsageError
 
@@ -78,12 +79,7 @@ class Jedi(MaskAndFill):
             _covered(found - _limit(scale, found), scale.cells) for scale, found in zip(SCALES, entropies, strict=True)
         ]
         cells = torch.stack(excess).amax(0)
-        height, width = image.shape[-2:]
-        rows, columns = (
-            torch.arange(side, device=image.device).div(cell, rounding_mode="floor").clamp_max(count - 1)
-            for side, count in ((height, cells.shape[-2]), (width, cells.shape[-1]))
-        )
-        return cells.index_select(2, rows).index_select(3, columns)
+        return enlarged(cells, cell, (image.shape[-2], image.shape[-1]))
 
 
 def _base(image: Tensor) -> int:

@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 
 from rgbdsod.defenses.patch.calibration import lowest_threshold
 from rgbdsod.defenses.patch.fills import check_fill, fill
-from rgbdsod.defenses.patch.planes import portions
+from rgbdsod.defenses.patch.planes import joined, portions
 from rgbdsod.defenses.patch.purifier import Defence, Differentiable, Purified
 from rgbdsod.types import Inputs
 
@@ -65,9 +65,9 @@ class Localiser(Defence):
         """The purified batch."""
         images = self.images(inputs)
         found = {key: [self._located(part) for part in portions(image)] for key, image in images.items()}
-        joined = {key: [torch.cat(column) for column in zip(*parts, strict=True)] for key, parts in found.items()}
-        changed = {key: columns[0] for key, columns in joined.items()}
-        mask, score = (reduce(torch.maximum, [columns[at] for columns in joined.values()]) for at in (1, 2))
+        whole = {key: [joined(column) for column in zip(*parts, strict=True)] for key, parts in found.items()}
+        changed = {key: columns[0] for key, columns in whole.items()}
+        mask, score = (reduce(torch.maximum, [columns[at] for columns in whole.values()]) for at in (1, 2))
         return Purified({**inputs, **changed}, mask, score)
 
     def surrogate(self, inputs: Inputs) -> Purified:
@@ -100,8 +100,7 @@ class Localiser(Defence):
         found = {key: self.evidence(image) for key, image in images.items()}
 
         def masked(threshold: float) -> float:
-            other = replace(self, threshold=threshold)
-            masks = [other._mask(found[key], image).float().mean() for key, image in images.items()]
+            masks = [self.shape(found[key] > threshold, image).float().mean() for key, image in images.items()]
             return float(torch.stack(masks).mean())
 
         evidence = torch.cat([values.flatten() for values in found.values()])

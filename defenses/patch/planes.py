@@ -1,6 +1,6 @@
 """Batches in portions that stay in a processor's cache; an accelerator gets them whole."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -27,4 +27,9 @@ def portions(images: Tensor, copies: int = 1) -> list[Tensor]:
 def by_plane(image: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
     """A function of single channels (N,1,H,W), applied to all channels of a batch in portions."""
     planes = image.flatten(0, 1)[:, None]
-    return torch.cat([function(portion) for portion in portions(planes, 2)]).view_as(image)
+    return joined([function(portion) for portion in portions(planes, 2)]).view_as(image)
+
+
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """The batch of several batches; of one, itself."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))

@@ -78,6 +78,12 @@ PATCH_DEFENSES: Table[PatchDefenseRow] = Table(
                         "windows unlike their neighbours that change under JPEG, by superpixels; not PAD", "localiser",
                         "after Jing et al., PAD: Patch-Agnostic Defense, 2024", "",
                         aware="penalty on the change under a differentiable codec"),
+        PatchDefenseRow("sac", f"{_HERE}.sac:Sac", "a trained segmenter, its mask completed to rectangles", "localiser",
+                        "Liu et al., Segment and Complete, 2022", "2112.04532", "1u",
+                        aware="sigmoid mask, straight-through completion", trained=True),
+        PatchDefenseRow("nutnet", f"{_HERE}.nutnet:NutNet", "pixels that an autoencoder of clean blocks draws badly",
+                        "localiser", "Lin et al., I Don't Know You, But I Can Catch You, 2024", "2406.10285", "1u",
+                        aware="soft thresholds, penalty on both errors", trained=True),
         PatchDefenseRow("cross-gate", f"{_HERE}.gate:CrossGate",
                         "windows in which the maps from RGB and from depth disagree", "localiser",
                         "after Fan et al., D3Net, 2019", "1907.06781", "3F",
@@ -114,7 +120,7 @@ def patch_defense(name: str, settings: Mapping[str, Any] | None = None, /, **mor
     """
     kind = PATCH_DEFENSES[name].load()
     given = {**(settings or {}), **more}
-    known = [field.name for field in fields(kind)]
+    known = [field.name for field in fields(kind) if field.init]
     if unknown := [key for key in given if key not in known]:
         raise UsageError(f'defence {name} has no setting "{unknown[0]}"; its settings are {", ".join(known)}')
     return kind(**given)
