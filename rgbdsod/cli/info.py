@@ -1,4 +1,4 @@
-"""`rgbdsod info NAME`: everything known about a model, an attack, a data set or a metric."""
+"""`rgbdsod info NAME`: everything known about a model, an attack, a data set, a metric, a detector or a defence."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -28,11 +28,17 @@ def command(
     lines = {found.kind: found.name, "summary": found.summary, **found.facts}
     for key, value in found.parameters.items():
         allowed = f" ({found.ranges[key]})" if found.ranges.get(key) else ""
-        flag = f"--set {key}=" if found.kind == "method" else f"--{key.replace('_', '-')}"
-        lines[flag] = f"default {_show(value)}{allowed}"
+        lines[_typed(found.kind, key)] = f"default {_show(value)}{allowed}"
     width = max(len(key) for key in lines)
     for key, value in lines.items():
         screen.result(f"{key.ljust(width)}  {value}")
+
+
+def _typed(kind: str, parameter: str) -> str:
+    """How a parameter is given: as a flag, through --set, or, of a defence against patches, in Python."""
+    if kind == "patch-defense":
+        return f"{parameter}="
+    return f"--set {parameter}=" if kind == "method" else f"--{parameter.replace('_', '-')}"
 
 
 def _show(value: object) -> str:

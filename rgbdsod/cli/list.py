@@ -15,13 +15,16 @@ from rgbdsod.run.plugins import load_plugins
 def command(
     kind: Annotated[
         str | None,
-        Argument(help="models, attacks, objectives, datasets, metrics, methods, presets, stages, or a wildcard."),
+        Argument(
+            help="models, attacks, objectives, datasets, metrics, methods, presets, detectors, patch-defenses, stages, "
+            "or a wildcard."
+        ),
     ] = None,
     pattern: Annotated[str | None, Argument(help="A wildcard: 'jldcf*'.")] = None,
     plugin: options.Plugin = None,
     json: options.Json = False,
 ) -> None:
-    """List models, attacks, objectives, data sets, metrics, and methods and presets of `clip train`."""
+    """List models, attacks, data sets, metrics, methods and presets of `clip train`, detectors, patch defences."""
     screen = Screen(as_json=json)
     load_plugins(plugin or ())
     found = _find(kind, pattern)

@@ -78,7 +78,8 @@ USAGE = [
     ("info pdg", 'nothing is called "pdg"; did you mean "pgd"? (rgbdsod list)'),
     (
         "list nothing*",
-        'nothing matches "nothing*" among models, attacks, objectives, datasets, metrics, methods, presets',
+        'nothing matches "nothing*" among models, attacks, objectives, datasets, metrics, methods, presets, detectors, '
+        "patch-defenses",
     ),
     ("report", "name the folder of a run, or pass --latest"),
 ]

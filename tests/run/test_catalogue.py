@@ -34,6 +34,14 @@ def test_an_attack_shows_its_own_parameters():
         rs.info("pdg")
 
 
+def test_detectors_and_defences_against_patches_are_described():
+    assert "vanish-empty" in rs.info("ssd300_vgg16").facts["attacked by"]
+    assert rs.info("fcos.tiny").facts["weights"].startswith("built in")
+    lgs = rs.info("lgs")
+    assert lgs.kind == "patch-defense"
+    assert (lgs.parameters["smoothing"], lgs.facts["arXiv"]) == (2.3, "https://arxiv.org/abs/1807.01216")
+
+
 def test_a_plug_in_file_adds_an_attack(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(

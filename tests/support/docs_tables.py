@@ -15,12 +15,14 @@ import torch
 from rgbdsod.attacks.rows import AttackRow
 from rgbdsod.attacks.table import ATTACKS, CLASS_OBJECTIVES, MAP_OBJECTIVES, ObjectiveRow
 from rgbdsod.datasets.known import DATASETS, KnownSet
-from rgbdsod.defenses import METHODS, TUNING_PRESETS, MethodRow, TuningPreset
+from rgbdsod.defenses import METHODS, PATCH_DEFENSES, TUNING_PRESETS, MethodRow, PatchDefenseRow, TuningPreset
 from rgbdsod.fusion import OPERATORS, PRESETS, FusionSpec, OperatorRow
 from rgbdsod.models.cost import network_cost
+from rgbdsod.models.detectors.table import DETECTORS, DetectorRow
 from rgbdsod.models.fusions import with_fusion
 from rgbdsod.models.table import MODELS, REFERENCES, STAGES, ModelRow
 from rgbdsod.models.zoo import row_of
+from rgbdsod.run.descriptions import DETECTOR_FAMILIES
 from rgbdsod.run.recipes import RECIPES, Recipe
 
 _FAMILIES = {
@@ -194,6 +196,25 @@ def _recipe(row: Recipe) -> Sequence[str]:
     return f"`{row.name}`", optimiser, *numbers, "; ".join(remarks), row.source
 
 
+def detectors() -> str:
+    return _table(("name", "what", "asked as", "parameters", "weights", "paper"), map(_detector, DETECTORS))
+
+
+def _detector(row: DetectorRow) -> Sequence[str]:
+    weights = "in the package" if row.weights else "a local file"
+    facts = (DETECTOR_FAMILIES[row.family], f"{row.parameters:g} M", weights)
+    return f"`{row.name}`", row.summary, *facts, _arxiv(row.source, row.source)
+
+
+def patch_defenses() -> str:
+    head = ("defence", "what it does", "kind", "passes", "attacked knowingly by", "needs", "paper")
+    return _table(head, map(_patch_defense, PATCH_DEFENSES))
+
+
+def _patch_defense(row: PatchDefenseRow) -> Sequence[str]:
+    return f"`{row.name}`", row.summary, row.kind, row.passes, row.aware, row.needs, _arxiv(row.arxiv, row.paper)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "attacks": attacks,
     "map-objectives": map_objectives,
@@ -207,6 +228,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "methods": methods,
     "tuning-presets": tuning_presets,
     "recipes": recipes,
+    "detectors": detectors,
+    "patch-defenses": patch_defenses,
 }
 
 
