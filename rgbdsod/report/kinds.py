@@ -7,6 +7,8 @@ from pathlib import Path
 from rgbdsod.report.benchmark.page import bench_csv, bench_section, bench_tables
 from rgbdsod.report.clip.attention import attention_csv, attention_section, attention_tables
 from rgbdsod.report.gallery import Shown
+from rgbdsod.report.patch.guards import COMMANDS as GUARD_COMMANDS
+from rgbdsod.report.patch.guards import guard_csv, guard_section, guard_tables
 from rgbdsod.report.patch.page import COMMANDS as PATCH_COMMANDS
 from rgbdsod.report.patch.page import patch_csv, patch_section, patch_tables
 from rgbdsod.report.reading import Run
@@ -34,6 +36,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "bench": Kind("a benchmark", lambda run, anchor, page, shown: bench_section(run, anchor), bench_tables, bench_csv),
     "clip attention": Kind("a look at attention maps", attention_section, attention_tables, attention_csv),
+    **dict.fromkeys(GUARD_COMMANDS, Kind("a run on defences", guard_section, guard_tables, guard_csv)),
     **dict.fromkeys(PATCH_COMMANDS, Kind("a run of patches", patch_section, patch_tables, patch_csv)),
 }
 """By command."""

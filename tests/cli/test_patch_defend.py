@@ -32,6 +32,10 @@ def test_defend(call):
     assert fits(again.out)
     repeated = call("patch", "defend", "--config", "here/config.toml", "--out", "here", "--quiet")
     assert (repeated.code, repeated.out.splitlines()[0]) == (0, lines[4])
+    for kind in ("html", "csv", "md"):
+        assert call("report", "here", "--format", kind).code == 0
+    assert "Defences of tiny against patches" in Path("here/report.html").read_text()
+    assert len(Path("here/report.csv").read_text().splitlines()) == 11
     plan = call(*words[:-2], "--dry-run", "--json")
     assert json.loads(plan.out)["rows"] == 10
     assert not Path("runs").exists()
@@ -47,6 +51,8 @@ def test_evaluate(call):
     assert fits(call(*words, "--json").out)
     repeated = call("patch", "evaluate", "--config", "here/config.toml", "--out", "here", "--quiet")
     assert (repeated.code, repeated.out.splitlines()[0]) == (0, lines[4])
+    assert call("report", "here").code == 0
+    assert "AP50" in Path("here/report.html").read_text()
 
 
 def test_localise(call):
@@ -69,6 +75,8 @@ def test_localise(call):
     assert fits(call(*words, "--json").out)
     repeated = call("patch", "evaluate", "--config", "here/config.toml", "--out", "here", "--quiet")
     assert repeated.code == 0
+    assert call("report", "here").code == 0
+    assert "Where defences see the patches of real" in Path("here/report.html").read_text()
     assert call(*words[:4], "--detector", "fcos.tiny").code == 2
 
 

@@ -1,5 +1,7 @@
 """Saliency networks behind defences, under patches that do not know them and patches that do."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from run_models import tiny
 from rgbdsod.attacks import Patch, apply_patch
 from rgbdsod.datasets import collate, load_dataset
 from rgbdsod.defenses import patch_defense
+from rgbdsod.defenses.patch.purifier import Filter
 from rgbdsod.errors import DataError, UsageError
 from rgbdsod.run import defend_patches
 from rgbdsod.run.patch_defense.averages import effect, weaker
@@ -73,6 +76,22 @@ def test_the_unaware_column_follows_from_the_saved_patches(result, folder):
         assert found["mae_far"] == pytest.approx(row["unaware_mae_far"], abs=1e-3)
 
 
+def test_the_aware_column_follows_from_its_patches(result, folder):
+    model, data, checked = tiny(), load_dataset(DATA), 0
+    for row in (row for row in result.samples if row["row"] == "lgs (paper)"):
+        path = folder / "patches" / row["id"] / "lgs-paper"
+        assert path.is_dir() == (row["aware_attack"] != "unaware")
+        if path.is_dir():
+            batch, patch = collate([data[data.ids.index(row["id"])]]), Patch.load(path)
+            clean = {key: batch[key] for key in ("rgb", "depth")}
+            placed = apply_patch(clean, patch, torch.tensor([patch.facts["place"]]))
+            maps = model.predict(**patch_defense("lgs")(placed.inputs).inputs).numpy()
+            found = region_measures(maps, batch["mask"][:, 0].numpy() > 0.5, placed.mask[:, 0].numpy())[0]
+            assert found["iou_rest"] == pytest.approx(row["aware_iou_rest"], abs=1e-6)
+            checked += 1
+    assert checked
+
+
 def test_batches_change_nothing_and_a_finished_run_is_read(result, folder):
     again = defend_patches(tiny(), DATA, defenses="lgs,median", thresholds="both", out=folder, **FEW)
     assert again.outcome.reused
@@ -122,6 +141,33 @@ def test_the_gradient_goes_through_the_defence():
     twice = {name: value.repeat(2, 1, 1, 1) for name, value in inputs.items()}
     alone = problem.select(torch.tensor([0, 0])).forward(twice)
     assert len(alone.score) == 2
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Flicker(Filter):
+    """Other brightness at every call."""
+
+    calls: list = field(default_factory=list)
+
+    name = "flicker"
+    random = True
+
+    def filter(self, image):
+        self.calls.append(len(image))
+        return image * (0.9 + 0.1 / (1 + len(self.calls) % 2))
+
+
+def test_a_gradient_through_a_random_defence_of_a_user_is_a_mean_of_draws():
+    counts = []
+    for draws in (1, 4):
+        flicker = Flicker()
+        result = defend_patches(
+            tiny(), "scenes:1@48x48#3", defenses=[flicker], expectation=draws, modality="rgb", steps=2
+        )
+        assert [row["row"] for row in result.rows] == ["none", "oracle", "random-mask", "flicker"]
+        assert result.metrics["warnings"] == []
+        counts.append(len(flicker.calls))
+    assert counts[1] >= counts[0] + 2 * 3
 
 
 def test_regions():

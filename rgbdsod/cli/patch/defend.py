@@ -1,5 +1,6 @@
 """`rgbdsod patch defend`: a saliency network under patches, behind defences, attacked unknowingly and knowingly."""
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,8 +24,9 @@ from rgbdsod.cli.sources import (
 from rgbdsod.run.plugins import load_plugins
 
 if TYPE_CHECKING:
+    from rgbdsod.run.patch_defense.defend_result import DefendResult
     from rgbdsod.run.patch_defense.defend_task import DefendTask
-    from rgbdsod.run.patch_defense.guard_result import GuardResult
+    from rgbdsod.run.patch_defense.detect_result import DetectResult
     from rgbdsod.run.patch_defense.localise_result import LocaliseResult
 
 _SOURCES = ("model", "weights", "fusion", "encoder", "data", "limit", "ids", "depth_invert", "depth_range",
@@ -63,7 +65,7 @@ def defend(
     ] = "unknown",
     transforms: own.Transforms = "none",
     draws: own.Draws = 4,
-    steps: own.Steps = 100,
+    steps: own.Steps = 50,
     restarts: own.Restarts = 1,
     defense: Annotated[
         str,
@@ -125,7 +127,7 @@ def run_defend(flags: Mapping[str, Any]) -> None:
     show(screen, result)
 
 
-def show(screen: Screen, result: "GuardResult | LocaliseResult") -> None:
+def show(screen: Screen, result: "DefendResult | DetectResult | LocaliseResult") -> None:
     """The document, or the table, what is suspicious, and where the run lies."""
     if screen.as_json:
         screen.document(result.document())
@@ -135,7 +137,7 @@ def show(screen: Screen, result: "GuardResult | LocaliseResult") -> None:
     screen.result(result.summary())
     for text in result.warnings:
         screen.warn(text)
-    screen.result(f"saved   {result.folder}")
+    screen.result(f"saved   {result.folder}    open with: rgbdsod report {shlex.quote(str(result.folder))}")
 
 
 def _header(screen: Screen, task: "DefendTask") -> None:

@@ -58,7 +58,7 @@ def evaluate(
     at: own.At = "0.5,0.5",
     transforms: own.Transforms = "none",
     draws: own.Draws = 4,
-    steps: own.Steps = 100,
+    steps: own.Steps = 50,
     restarts: own.Restarts = 1,
     defense: Annotated[
         str | None,

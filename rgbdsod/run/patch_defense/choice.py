@@ -39,7 +39,7 @@ class PatchChoice:
     depth_kind: str = "unknown"
     transforms: str = "none"
     draws: int = 4
-    steps: int = 100
+    steps: int = 50
     restarts: int = 1
 
     def parameters(self) -> dict[str, Any]:
@@ -109,6 +109,13 @@ class GuardChoice:
         if self.expectation < 1:
             raise UsageError(f"--expectation {self.expectation} is the mean of nothing; pass 1 or more")
         return replace(self, defenses=tuple(names))
+
+    @property
+    def needs_clean(self) -> bool:
+        """Whether clean images set a threshold."""
+        rows = [PATCH_DEFENSES[name] for name in self.defenses if name != MODALITY_ORACLE]
+        calibrated = self.thresholds != "paper" and any(row.kind == "localiser" for row in rows)
+        return calibrated or any("clean images" in row.needs for row in rows)
 
     def record(self) -> dict[str, Any]:
         """All that numbers depend on, in TOML's types, under the names of the flags."""

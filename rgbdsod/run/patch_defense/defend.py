@@ -114,9 +114,7 @@ def defend_task(
     if missing := [name for name in wanted if name not in model.inputs]:
         raise UsageError(f"--modality {missing[0]}: {model.name} has inputs {', '.join(model.inputs)}")
     check_patch(choice.patch, sorted(set(data.sizes())))
-    clean, warnings = (None, []) if choice.thresholds == "paper" else _clean(calibration, data)
-    if choice.thresholds == "paper" and any(name.startswith("cross-") for name in choice.defenses):
-        clean, warnings = _clean(calibration, data)
+    clean, warnings = _clean(calibration, data) if choice.needs_clean else (None, [])
     named = {"model": model.name, "data": data.name} if given is None else dict(given)
     if calibration is not None:
         named["calibration"] = calibration.name if isinstance(calibration, Dataset) else str(calibration)

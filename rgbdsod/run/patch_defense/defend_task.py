@@ -16,7 +16,6 @@ from rgbdsod.run.patch_defense.defend_metrics import defend_metrics
 from rgbdsod.run.patch_defense.exam import Exam
 from rgbdsod.run.patch_defense.lineup import Entry, line_up
 from rgbdsod.run.patch_defense.saliency import SaliencySubject, donor_of
-from rgbdsod.run.patched import write_patch_files
 from rgbdsod.run.pieces import Piece
 from rgbdsod.run.store import Store
 
@@ -87,8 +86,7 @@ class DefendTask:
         samples = [self.data[index] for index in part]
         subject = SaliencySubject(self.model, samples, self.goal)
         found = Exam(subject, self._entries, self.choice, donor_of(self.data), advance).take()
-        for row, sample in enumerate(subject.ids):
-            write_patch_files(store, sample, found.result, row)
+        found.write(store)
         return Piece(list(subject.ids), found.rows)
 
     def metrics(self, merged: Piece) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from rgbdsod.run.patch_defense.detection import DetectionSubject, Wish
 from rgbdsod.run.patch_defense.exam import Exam
 from rgbdsod.run.patch_defense.lineup import Entry, line_up
 from rgbdsod.run.patch_defense.photographs import Photographs
-from rgbdsod.run.patched import write_patch_files
 from rgbdsod.run.pieces import Piece
 from rgbdsod.run.store import Store
 from rgbdsod.types import Inputs
@@ -105,7 +104,7 @@ class DetectTask:
         for row, sample in enumerate(ids):
             seen = {key: values[row] for key, values in found.kept.items()}
             store.write(f"detections/{sample}.json", json.dumps(keep(truth[row], seen)).encode())
-            write_patch_files(store, sample, found.result, row)
+        found.write(store)
         return Piece(ids, found.rows)
 
     def metrics(self, merged: Piece) -> dict[str, Any]:

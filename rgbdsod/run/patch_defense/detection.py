@@ -57,10 +57,9 @@ class DetectionSubject:
     @cached_property
     def problem(self) -> Problem:
         """What is wanted, about the attacked class alone."""
-        found: Problem = DetectionProblem(
-            self._detector, [self._own(one) for one in self._truth], objective=self._wish.objective,
-            label=self._wish.label,
-        )  # fmt: skip
+        device, wish = self.inputs["image"].device, self._wish
+        own = [Objects(*(field.to(device) for field in self._own(one))) for one in self._truth]
+        found: Problem = DetectionProblem(self._detector, own, objective=wish.objective, label=wish.label)
         return found
 
     @property

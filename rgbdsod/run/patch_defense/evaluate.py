@@ -197,7 +197,7 @@ def _clean(
     calibration: str | Path | BoxedSet | None, data: BoxedImages, choice: GuardChoice
 ) -> tuple[BoxedImages | Photographs | None, list[str]]:
     """Images that set thresholds, and what is to be said of them."""
-    if choice.thresholds == "paper":
+    if not choice.needs_clean:
         return None, []
     if isinstance(calibration, BoxedSet):
         return BoxedImages(calibration, data.classes, data.size), []

@@ -13,6 +13,8 @@ from rgbdsod.run.patch_defense.behind import Behind, purified
 from rgbdsod.run.patch_defense.choice import GuardChoice
 from rgbdsod.run.patch_defense.controls import Donor, control_inputs
 from rgbdsod.run.patch_defense.lineup import Entry
+from rgbdsod.run.patched import write_patch_files
+from rgbdsod.run.store import Store
 from rgbdsod.types import Inputs
 
 Row = dict[str, Any]
@@ -71,11 +73,22 @@ class Examined:
         rows: one for each image and defence.
         kept: what each look kept, one for each image, by (defence, view).
         result: the patches against the undefended victim.
+        aware: for each image the result with the worst patch, by defence; where it is `result`, the unaware one.
     """
 
     rows: list[Row]
     kept: dict[tuple[str, str], list[Any]]
     result: PatchResult
+    aware: dict[str, list[PatchResult]]
+
+    def write(self, store: Store) -> None:
+        """The patches of each image: `patches/ID`, and those that know a defence in `patches/ID/DEFENCE`."""
+        ids = list(dict.fromkeys(row["id"] for row in self.rows))
+        for row, sample in enumerate(ids):
+            write_patch_files(store, sample, self.result, row)
+            for label, results in self.aware.items():
+                if results[row] is not self.result:
+                    write_patch_files(store, f"{sample}/{folder_of(label)}", results[row], row)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,18 +118,19 @@ class Exam:
         rows: list[Row] = []
         kept: dict[tuple[str, str], list[Any]] = {}
         undefended: list[Looked] = []
+        aware: dict[str, list[PatchResult]] = {}
         for turn, entry in enumerate(self.entries):
-            looks, columns = self._views(entry, base, controls)
+            looks, columns, aware[entry.label] = self._views(entry, base, controls)
             undefended = undefended or looks["unaware"]
             kept |= {(entry.label, view): [one.kept for one in found] for view, found in looks.items()}
             rows += self._rows(entry, base, looks, columns, undefended)
             self.advance(share * (turn + 2))
-        return Examined(rows, kept, base)
+        return Examined(rows, kept, base, aware)
 
     def _views(
         self, entry: Entry, base: PatchResult, controls: dict[str, dict[str, Tensor]]
-    ) -> tuple[dict[str, list[Looked]], list[Row]]:
-        """What the defended victim makes of everything, and columns of each image about the defence itself."""
+    ) -> tuple[dict[str, list[Looked]], list[Row], list[PatchResult]]:
+        """What the defended victim makes of everything, columns about the defence itself, and the worst patches."""
         subject, ids = self.subject, self.subject.ids
         idle, guard = entry.ready(base.mask, ids, patched=False), entry.ready(base.mask, ids)
         clean, flagged = purified(idle, subject.inputs)
@@ -133,21 +147,23 @@ class Exam:
             for row in range(len(ids))
         ]  # fmt: skip
         columns = columns if entry.localises else [_blind(one) for one in columns]
-        self._know(entry, base, looks, columns)
-        return looks, columns
+        return looks, columns, self._know(entry, base, looks, columns)
 
-    def _know(self, entry: Entry, base: PatchResult, looks: dict[str, list[Looked]], columns: list[Row]) -> None:
-        """Attacks that know the defence; the worst for each image becomes the view "aware"."""
+    def _know(
+        self, entry: Entry, base: PatchResult, looks: dict[str, list[Looked]], columns: list[Row]
+    ) -> list[PatchResult]:
+        """Attacks that know the defence; the worst for each image becomes the view "aware", and is returned."""
         subject, ids = self.subject, self.subject.ids
         if not self.choice.aware:
-            return
-        names, found = ["unaware"], [looks["unaware"]]
+            return [base] * len(ids)
+        names, found, results = ["unaware"], [looks["unaware"]], [base]
         masks = [_mask_columns(columns)]
         for weight in self._weights(entry):
             problem = Behind(subject.problem, entry.purifier, penalty=weight, objects=subject.objects)
             result = self._patches(problem, random=entry.purifier.random)
             seen, mask = purified(entry.ready(result.mask, ids), result.inputs)
             names.append(f"penalty {weight:g}")
+            results.append(result)
             found.append(subject.look(seen, result.mask))
             own = [_overlap(mask[row], result.mask[row]) for row in range(len(ids))]
             masks.append(own if entry.localises else [_blind(one) for one in own])
@@ -158,6 +174,7 @@ class Exam:
         for row, column in enumerate(columns):
             column["aware_attack"] = names[worst[row]]
             column |= {f"aware_{key}": value for key, value in masks[worst[row]][row].items()}
+        return [results[at] for at in worst]
 
     def _weights(self, entry: Entry) -> tuple[float, ...]:
         if not entry.attackable:
@@ -195,6 +212,11 @@ class Exam:
             }
             rows.append({**head, **columns[row], **held, **values})
         return rows
+
+
+def folder_of(label: str) -> str:
+    """A row's name as a folder."""
+    return label.replace(" (", "-").replace(")", "")
 
 
 def _mask_columns(columns: Sequence[Row]) -> list[Row]:

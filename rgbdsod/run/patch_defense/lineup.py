@@ -65,8 +65,9 @@ class Entry:
         purifier = self.purifier
         if not isinstance(purifier, Oracle):
             return purifier
-        blank = not patched and not isinstance(purifier, RandomMask)
-        return purifier.given(mask & False if blank else mask, ids)
+        if not patched and not isinstance(purifier, RandomMask):
+            return patch_defense("none")
+        return purifier.given(mask, ids)
 
 
 def chosen_rows(purifier: Purifier, index: Tensor) -> Purifier:

@@ -37,11 +37,11 @@ class LocaliseResult(RunResult):
             values = [number(row[name]) for name in ("smiou", "nmiou", "recall")]
             counts = [f"{row[name]} of {images}" for name in ("found", "touched")]
             table.append([row["row"], *values, *counts, number(row["false"]), number(row["seconds"])])
-        text = (
-            "SmIoU: pixels of all images together; NmIoU: mean of images; recall: share of the patches' pixels; found: "
-            f"IoU of {self.metrics['found_from']:g} or more; false: share of the other pixels that are masked"
-        )
-        return "\n".join([*align(table), text])
+        lines = [
+            "SmIoU: pixels of all images together; NmIoU: mean of images; recall: share of the patches' pixels",
+            f"found: IoU of {self.metrics['found_from']:g} or more; false: share of the other pixels that are masked",
+        ]
+        return "\n".join([*align(table), *lines])
 
     def document(self) -> dict[str, Any]:
         """What `rgbdsod patch evaluate --localise DIR --json` prints."""
