@@ -52,6 +52,21 @@ def test_make_then_apply_then_export(call, tmp_path):
     assert json.loads(config.out)["settings"] == json.loads((tmp_path / "run" / "run.json").read_text())["settings"]
 
 
+def test_the_settings_of_a_run_repeat_it(call, tmp_path):
+    import torch
+
+    from rgbdsod.attacks.patch.patch import Patch
+
+    Patch(torch.ones(1, 4, 4), torch.rand(3, 4, 4)).save(tmp_path / "p")
+    data = ["--model", "m.py:build", "--data", "scenes:4@32x32#3", "--where", "random"]
+    fit = ["--universal", "--modality", "rgb", "--steps", "1", "--canvas", "6"]
+    for words in (["apply", "p", *data], ["make", *data, *fit]):
+        made = call("patch", *words, "--out", words[0])
+        assert made.code == 0, made.err
+        again = call("patch", words[0], "--config", f"{words[0]}/config.toml", "--out", words[0])
+        assert (again.code, "done    already" in again.out) == (0, True), again.err
+
+
 def _check_export(folder, run, capture):
     """COCO files that pycocotools opens, masks that are where the pictures changed, checksums that hold."""
     from pycocotools.coco import COCO

@@ -56,5 +56,5 @@ def apply(
     dry_run: options.DryRun = False,
 ) -> None:
     """Measure a saved patch on other images or another network; or write it as a sheet to print."""
-    refuse_unknown(context.obj["extra"], context.obj["known"], "patch apply")
+    refuse_unknown(own.typed(context.obj["extra"]), context.obj["known"], "patch apply")
     run_apply(context.params)

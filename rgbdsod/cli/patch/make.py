@@ -37,7 +37,7 @@ def make(
     shape: Annotated[
         str, Option(help="square, disc, rounded, or sides such as 3:2.", rich_help_panel=own.PATCH)
     ] = "square",
-    where: own.Where = "on-object",
+    where: own.Where = "random",
     at: own.At = "0.5,0.5",
     depth_mode: Annotated[
         str, Option(help="surface, card, plane, relief or free.", rich_help_panel=own.PATCH)
@@ -80,5 +80,5 @@ def make(
     dry_run: options.DryRun = False,
 ) -> None:
     """Make patches, one for each image or one for all, and measure them beside control patches."""
-    refuse_unknown(context.obj["extra"], context.obj["known"], "patch make")
+    refuse_unknown(own.typed(context.obj["extra"]), context.obj["known"], "patch make")
     run_make(context.params)

@@ -112,7 +112,9 @@ def settings_of(patch: Patch, wanted: Mapping[str, Any]) -> PatchSettings:
     if known.get("goal") not in GOALS:  # "own": what the network's own objective wants
         known["goal"] = "hide"
     known |= {name: value for name, value in wanted.items() if value is not None}
-    chosen = PatchSettings(**known | ({"size": str(known["size"])} if "size" in known else {}))
+    if "size" in known:
+        known["size"] = str(known["size"])
+    chosen = PatchSettings(**known)
     if chosen.where == "worst":
         raise UsageError("--where worst seeks a place with gradients; a patch that is there takes another policy")
     return replace(chosen, modality=patch.modality, depth_mode=patch.depth_mode).checked()

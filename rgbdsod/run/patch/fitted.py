@@ -84,8 +84,8 @@ class Fitted:
         return None
 
     def settings(self) -> dict[str, Any]:
-        """On what it is fitted."""
-        return {"fitted_on": self.data.fingerprint}
+        """How it is sought, and on what it is fitted."""
+        return {**self.chosen.record(), "fitted_on": self.data.fingerprint}
 
     def facts(self) -> dict[str, Any]:
         """On what it was fitted."""

@@ -53,8 +53,10 @@ class Given:
         return None
 
     def settings(self) -> dict[str, Any]:
-        """Which patch."""
-        return {"patch": self.file, "patch_sha256": self.sha256}
+        """Which patch, and how it is laid; the rest is in its file."""
+        known = self.chosen.record()
+        own = {name: known[name] for name in ("size", "where", "at", "depth_kind", "goal", "seed")}
+        return {"patch": self.file, "patch_sha256": self.sha256, **own}
 
     def facts(self) -> dict[str, Any]:
         """What it was made for."""

@@ -56,7 +56,7 @@ class PatchSettings:
     goal: str = "hide"
     size: str = "5%"
     shape: str = "square"
-    where: str = "on-object"
+    where: str = "random"
     at: str = "0.5,0.5"
     depth_mode: str = "plane"
     depth_kind: str = "unknown"

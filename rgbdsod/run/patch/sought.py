@@ -87,8 +87,8 @@ class Sought:
         return None
 
     def settings(self) -> dict[str, Any]:
-        """Nothing more."""
-        return {}
+        """How they are sought."""
+        return self.chosen.record()
 
     def facts(self) -> dict[str, Any]:
         """Nothing more."""

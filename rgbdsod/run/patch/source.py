@@ -46,7 +46,7 @@ class Source(Protocol):
         ...
 
     def settings(self) -> dict[str, Any]:
-        """What the numbers depend on beside model, data and settings."""
+        """What the numbers depend on beside model and data."""
         ...
 
     def facts(self) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class PatchTask:
 
     def settings(self) -> dict[str, Any]:
         """All that the numbers depend on."""
-        return {**self.given, **self.chosen.record(), "modality": self.modality, **self.source.settings()}
+        return {**self.given, **self.source.settings(), "modality": self.modality}
 
     def record(self) -> dict[str, Any]:
         """Entries of run.json."""
