@@ -24,6 +24,7 @@ class DetectionObjective:
         wants: what it must be told besides the objects: "label", or nothing.
         needs_objects: whether images without objects are left out.
         needs_empty: whether it asks for the loss of an image without objects.
+        of_training: whether it is a training loss, for which two-stage detectors sample anchors and proposals.
         source: where it is from; "" where it is common property.
     """
 
@@ -34,6 +35,7 @@ class DetectionObjective:
     wants: Literal["", "label"] = ""
     needs_objects: bool = True
     needs_empty: bool = False
+    of_training: bool = False
     source: str = ""
 
     def load(self) -> Callable[..., Any]:
@@ -51,9 +53,14 @@ DETECTION_OBJECTIVES = Table(
             "vanish-post", "vanish_post", "minus the 20 highest final scores of the objects' classes", "vanish"
         ),
         DetectionObjective(
-            "vanish-empty", "vanish_empty", "minus the training loss of an empty image", "vanish", needs_empty=True
+            "vanish-empty",
+            "vanish_empty",
+            "minus the training loss of an empty image",
+            "vanish",
+            needs_empty=True,
+            of_training=True,
         ),
-        DetectionObjective("untargeted", "untargeted", "the training loss of the truth", "change"),
+        DetectionObjective("untargeted", "untargeted", "the training loss of the truth", "change", of_training=True),
         DetectionObjective("misclass", "misclass", "candidates on the objects turn to a class", "misclass", "label"),
         DetectionObjective("appear", "appear", "a class is seen at the patch", "appear", "label", needs_objects=False),
         DetectionObjective("flood", "flood", "many detections away from all objects", "flood", needs_objects=False),

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from torchvision.ops import masks_to_boxes
 
 from rgbdsod.attacks.partial import OnModel, whole
+from rgbdsod.attacks.randomness import stream
 from rgbdsod.errors import UsageError
 from rgbdsod.metrics.detection_success import appeared, invented, renamed, visible_share
 from rgbdsod.metrics.detection_success import found as found_objects
 from rgbdsod.models.detectors.frames import check_objects
 from rgbdsod.models.detectors.objective_table import DETECTION_OBJECTIVES
 from rgbdsod.models.detectors.objectives import Aim
-from rgbdsod.models.detectors.protocol import Detector, Look, look_at
+from rgbdsod.models.detectors.protocol import Detector, Look, Sampling, look_at
 from rgbdsod.types import Detections, Inputs, Objects
 
 VISIBLE = 0.2
@@ -38,10 +39,12 @@ class DetectionProblem(OnModel):
         label: the class to be seen by "misclass" and "appear": its name or its number.
         places: for "appear", where it is to be seen: (B,4) x0, y0, x1, y1 in pixels; None: anywhere.
         size: (H, W) of the images, for patches that hang on objects or beside them; None: such patches are refused.
+        seed: of the anchors and proposals that the losses of two-stage detectors sample, anew at every step.
+        sample_ids: one id for each image, on which its draws depend; None: all images have the same draws.
 
     Raises:
         UsageError: unknown objective or class; a wanted class missing or without use; a box without width or height;
-            an objective that this detector has not; places of another number; no object in any image.
+            an objective that this detector has not; places or ids of another number; no object in any image.
     """
 
     kind = "boxes"
@@ -55,6 +58,8 @@ class DetectionProblem(OnModel):
         label: str | int | None = None,
         places: Tensor | None = None,
         size: tuple[int, int] | None = None,
+        seed: int = 0,
+        sample_ids: Sequence[str] | None = None,
     ) -> None:
         name = str(getattr(detector, "name", type(detector).__name__))
         # A user's detector may itself be a module, whose own method has this name.
@@ -66,6 +71,9 @@ class DetectionProblem(OnModel):
         self._objective = self._row.load()
         number = _number(detector.classes, label)
         self._aims = [Aim(_single(one, len(detector.classes), device), number) for one in targets]
+        self._seed, self._ids = seed, [""] * len(targets) if sample_ids is None else list(sample_ids)
+        if len(self._ids) != len(targets):
+            raise UsageError(f"{len(self._ids)} sample ids for {len(targets)} images; pass one id for each")
         self._check()
         if places is not None:
             self._aims = self.at(places)._aims
@@ -105,13 +113,13 @@ class DetectionProblem(OnModel):
         return look
 
     def loss(self, outputs: Look, progress: float = 0.0) -> Tensor:
-        """The objective, (B,)."""
-        loss: Tensor = self._objective(outputs, self._aims)
+        """The objective, (B,); at another progress, other anchors and proposals are sampled where any are."""
+        loss: Tensor = self._objective(self._drawn(outputs, progress), self._aims)
         return loss
 
     def track(self, outputs: Look) -> Tensor | None:
-        """The loss ranks."""
-        return None
+        """The loss ranks; where it samples, under one draw for all steps, or the luckiest draw would rank first."""
+        return self.loss(outputs, 1.0) if self._row.of_training and isinstance(outputs, Sampling) else None
 
     def fooled(self, outputs: Look) -> Tensor:
         """Whether the objective's goal is reached, bool (B,); never in images without objects, where it needs some."""
@@ -160,7 +168,14 @@ class DetectionProblem(OnModel):
 
     def select(self, index: Tensor) -> Self:
         """The problem for some of the samples."""
-        return self._with(_model=self._model.select(index), _aims=[self._aims[row] for row in index.tolist()])
+        aims, ids = ([values[row] for row in index.tolist()] for values in (self._aims, self._ids))
+        return self._with(_model=self._model.select(index), _aims=aims, _ids=ids)
+
+    def _drawn(self, look: Look, progress: float) -> Look:
+        """The look with the draws of a step."""
+        if not (self._row.of_training and isinstance(look, Sampling)):
+            return look
+        return look.drawn([stream(self._seed, sample, "draw", progress).initial_seed() for sample in self._ids])
 
     def _check(self) -> None:
         row, label = self._row, self._aims[0].label if self._aims else None

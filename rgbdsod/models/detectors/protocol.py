@@ -73,6 +73,15 @@ class Look(Protocol):
 
 
 @runtime_checkable
+class Sampling(Look, Protocol):
+    """A look whose losses sample anchors and proposals at random."""
+
+    def drawn(self, seeds: Sequence[int]) -> Self:
+        """The same look with other draws, one seed for each image."""
+        ...
+
+
+@runtime_checkable
 class Looking(Protocol):
     """A detector that answers several questions from one pass."""
 

@@ -4,8 +4,9 @@ Masks and keypoints are left out: no objective needs them, and an image's target
 """
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,10 @@ from rgbdsod.models.detectors.protocol import Candidates
 from rgbdsod.types import Detections, Objects
 
 SEED = 0
-"""Of the anchors and proposals that a loss samples; the same for every image, so that its neighbours do not matter."""
+"""Of the anchors and proposals that a loss samples, where nobody gives another.
+
+The same for every image, so that its neighbours do not matter.
+"""
 
 
 class TwoStageLook:
@@ -34,10 +38,17 @@ class TwoStageLook:
         self._network = cast(Any, network)  # whose parts have methods of their own
         self._heads = self._network.roi_heads
         self._labels = labels
+        self._seeds: Sequence[int] = [SEED] * len(images)
         with frozen(network):
             self._images, _ = self._network.transform(list(images))
             self._features: dict[str, Tensor] = self._network.backbone(self._images.tensors)
         self._frame = Frame((images.shape[-2], images.shape[-1]), self._images.image_sizes[0])
+
+    def drawn(self, seeds: Sequence[int]) -> Self:
+        """The same look, whose losses sample with these seeds, one for each image; nothing is computed again."""
+        other = copy(self)
+        other._seeds = seeds
+        return other
 
     def losses(self, targets: Sequence[Objects]) -> Tensor:
         """The sum of the four box losses for each image, (B,)."""
@@ -45,8 +56,8 @@ class TwoStageLook:
         inner = self._labels.targets(targets, self._frame)
         found = []
         with frozen(self._network):
-            for row, target in enumerate(inner):
-                with drawn(SEED, device):
+            for row, (target, seed) in enumerate(zip(inner, self._seeds, strict=True)):
+                with drawn(seed, device):
                     found.append(self._loss(row, target))
         return torch.stack(found)
 
