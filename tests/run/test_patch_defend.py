@@ -40,6 +40,7 @@ def test_references_are_there_and_every_row_has_its_columns(result):
         assert row["none"] == result.rows[0]["unaware"]
         assert row["control"] in CONTROLS
         assert row["effect"] == pytest.approx(row[row["control"]]["iou_rest"] - row["aware"]["iou_rest"])
+        assert row["effect_low"] - 1e-9 <= row["effect"] <= row["effect_high"] + 1e-9
         assert row[row["control"]]["iou_rest"] == min(row[name]["iou_rest"] for name in CONTROLS)
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from rgbdsod.errors import DataError
+from rgbdsod.metrics import paired_change
 from rgbdsod.run.patch.states import REGIONS
 from rgbdsod.run.patch_defense.averages import by_defense, effect, masks, means, views_of, weaker
 from rgbdsod.run.patch_defense.controls import CONTROLS
@@ -45,16 +48,28 @@ def _defense(label: str, rows: Sequence[Row]) -> dict[str, Any]:
     heads = {view: own[HEADLINE] for view, own in views.items() if own is not None}
     last = heads.get("aware", heads["unaware"])
     controls = {name: heads[name] for name in CONTROLS if name in heads}
+    beyond = effect(heads["clean"], last, controls)
     return {
         "row": label,
         "defense": rows[0]["defense"],
         "thresholds": rows[0]["thresholds"] or None,
         **views,
-        **effect(heads["clean"], last, controls),
+        **beyond,
+        **_interval(rows, beyond["control"], "aware" if "aware" in heads else "unaware"),
         **masks(rows),
         "weaker": weaker(rows),
         "attacks": _counted(rows),
     }
+
+
+def _interval(rows: Sequence[Row], control: str | None, view: str) -> dict[str, float | None]:
+    """The ends of the effect's 95 % interval, by a paired bootstrap over the images."""
+    pairs = [(row[f"{view}_{HEADLINE}"], row[f"{control}_{HEADLINE}"]) for row in rows] if control else []
+    known = np.array([pair for pair in pairs if None not in pair], np.float64)
+    if not len(known):
+        return {"effect_low": None, "effect_high": None}
+    found = paired_change(known[:, 0], known[:, 1])
+    return {"effect_low": found.low, "effect_high": found.high}
 
 
 def _counted(rows: Sequence[Row]) -> dict[str, int]:
