@@ -47,6 +47,9 @@ from .minimum.lbfgs import lbfgs as lbfgs
 from .patch.attack import adversarial_patch as adversarial_patch
 from .patch.controls import control_patches as control_patches
 from .patch.hanging import hang_patch as hang_patch
+from .patch.natural.curve import NaturalPoint as NaturalPoint
+from .patch.natural.curve import natural_curve as natural_curve
+from .patch.natural.generated import PatchGenerator as PatchGenerator
 from .patch.patch import Patch as Patch
 from .patch.patch import apply_patch as apply_patch
 from .patch.result import PatchResult as PatchResult
@@ -93,7 +96,9 @@ __all__ = [
     "LatentGenerator",
     "MapProblem",
     "Member",
+    "NaturalPoint",
     "Patch",
+    "PatchGenerator",
     "PatchResult",
     "PerturbationGenerator",
     "Problem",
@@ -143,6 +148,7 @@ __all__ = [
     "misregistration",
     "multilayer",
     "natural",
+    "natural_curve",
     "nes",
     "nifgsm",
     "noise",

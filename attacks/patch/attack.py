@@ -1,5 +1,6 @@
 """A patch for each image, found on the common core."""
 
+from dataclasses import replace
 from typing import Unpack
 
 import torch
@@ -7,10 +8,11 @@ import torch
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_choice, check_counts, check_ids, check_inputs, check_numbers
-from rgbdsod.attacks.patch.design import Blueprint, Design, image_size
+from rgbdsod.attacks.patch.design import Blueprint, Design, colour_of, image_size
+from rgbdsod.attacks.patch.natural.generated import PatchGenerator
 from rgbdsod.attacks.patch.result import PatchResult
 from rgbdsod.attacks.patch.seeking import Pursuit, seek
-from rgbdsod.attacks.patch.steps import STARTS
+from rgbdsod.attacks.patch.steps import STARTS, start_of
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
@@ -37,6 +39,10 @@ def adversarial_patch(
     canvas: int = 0,
     smooth: float | None = None,
     printable: float | None = None,
+    natural: str | PatchGenerator = "none",
+    natural_radius: float | None = None,
+    crops: str = "demo",
+    gate: str = "none",
     **common: Unpack[Common],
 ) -> PatchResult:
     """A patch on each picture, in colour, in depth or in both at the same place.
@@ -64,10 +70,17 @@ def adversarial_patch(
             "degrade" and "self".
         transforms: what may happen to the patch: "none", "digital", "print", "hard", "thys", "tsea" or "art".
         draws: of the transforms, of which one gradient and one look are the mean.
-        start: "uniform" noise, or "grey".
+        start: "uniform" noise; "grey", or the middle of the natural pictures; "image": a crop of a photograph.
         canvas: side of the patch's own picture in pixels; 0: as large as it is seen.
         smooth: weight of the total variation; None: what goes with the transforms.
         printable: weight of the distance to printable colours; None: what goes with the transforms.
+        natural: what the patch may show: "none": anything; "crop": a crop of a photograph, changed a little; "mix":
+            mixtures of 64 crops; "lowpass": no fine detail; or what a `PatchGenerator` draws.
+        natural_radius: how far these reach: crop: a value may go so far from the photograph (16/255); mix: how uneven
+            the weights may be (4); lowpass: the highest frequency as a share of Nyquist's (1/8); a generator: the
+            longest latent vector over the root of its numbers (1). None: these.
+        crops: a folder of photographs; "demo": some that come with the package. Those that are attacked are left out.
+        gate: for D3Net: "close" its depurator, so that depth is dropped, or keep it "open", besides the goal; "none".
         common: see `rgbdsod.attacks.core.Common`.
 
     Returns:
@@ -82,19 +95,27 @@ def adversarial_patch(
     check_choice(STARTS, start=start)
     check_counts(steps=steps, restarts=restarts, draws=draws)
     check_numbers(step_size=step_size)
-    if restarts > 1 and start == "grey":
-        raise UsageError(f"--restarts {restarts} all start from grey; use --start uniform")
+    if natural != "none" and start == "image" and natural != "crop":
+        raise UsageError("--start image begins at a crop of a photograph, which is not in that family; use uniform")
+    if restarts > 1 and (start == "grey" or (start == "image" and natural == "crop")):
+        raise UsageError(f"--restarts {restarts} all start from {start}; use --start uniform")
     design: Design = {
         "patch_size": patch_size, "shape": shape, "where": where, "at": at, "depth_mode": depth_mode,
         "depth_kind": depth_kind, "patch_goal": patch_goal, "transforms": transforms, "canvas": canvas,
-        "smooth": smooth, "printable": printable,
+        "smooth": smooth, "printable": printable, "natural": natural, "natural_radius": natural_radius,
+        "crops": crops, "gate": gate,
     }  # fmt: skip
     plan = Blueprint(design, common.get("seed", 0))
     samples = check_inputs(problem, inputs, threat)
     ids, changed = check_ids(common.get("sample_ids"), samples), plan.changed(inputs, threat)
     with torch.inference_mode(False):
-        setting = plan.setting(image_size(inputs), changed)
-        pursuit = Pursuit(setting, changed, steps, step_size or 2 / 255, restarts, start, draws)
+        setting, bank = plan.setting(image_size(inputs), changed), None
+        if plan.photographs or start == "image":
+            canvas_size = (setting.alpha.shape[-2], setting.alpha.shape[-1])
+            bank = plan.bank(canvas_size, colour_of(inputs, changed))
+        setting = replace(setting, family=plan.family(bank))
+        begin = start_of(start, None if plan.photographs else bank)
+        pursuit = Pursuit(setting, changed, steps, step_size or 2 / 255, restarts, begin, draws)
         return seek(
             problem, inputs, threat, pursuit, plan.placement, {**common, "sample_ids": ids},
             {**plan.facts(), "steps": steps},

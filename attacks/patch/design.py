@@ -1,5 +1,6 @@
 """What a patch is to be, from what a user types; checked once."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -8,7 +9,12 @@ from torch import Tensor
 from rgbdsod.attacks.budget import Budget, Threat
 from rgbdsod.attacks.door import check_choice, check_norms, check_numbers
 from rgbdsod.attacks.patch.compose import COLOURS, Surface
+from rgbdsod.attacks.patch.gate import GATES
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
+from rgbdsod.attacks.patch.natural.bank import Bank, open_bank
+from rgbdsod.attacks.patch.natural.families import NATURAL, family_of
+from rgbdsod.attacks.patch.natural.family import Family, Free
+from rgbdsod.attacks.patch.natural.generated import PatchGenerator
 from rgbdsod.attacks.patch.objectives import GOALS
 from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.pose import Size
@@ -33,6 +39,10 @@ class Design(TypedDict, total=False):
     canvas: int
     smooth: float | None
     printable: float | None
+    natural: str | PatchGenerator
+    natural_radius: float | None
+    crops: str
+    gate: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +64,12 @@ class Blueprint:
         design = self.design
         check_choice(TRANSFORMS, transforms=design["transforms"])
         check_choice(("own", *GOALS), patch_goal=design["patch_goal"])
+        check_choice(GATES, gate=design["gate"])
+        if isinstance(design["natural"], str):
+            check_choice(NATURAL, natural=design["natural"])
+        if design["natural"] == "none" and design["natural_radius"] is not None:
+            raise UsageError("--natural-radius is of a natural patch; pass --set natural=crop, mix or lowpass too")
+        check_numbers(natural_radius=design["natural_radius"])
         check_numbers(zero=True, canvas=float(design["canvas"]), smooth=design["smooth"], printable=design["printable"])
         Surface(design["depth_mode"], DepthKind.parse(design["depth_kind"]))
         Placement(design["where"], design["at"])
@@ -63,12 +79,13 @@ class Blueprint:
         """Where the patch goes."""
         return Placement(self.design["where"], self.design["at"])
 
-    def setting(self, image: Size, changed: tuple[str, ...]) -> Setting:
+    def setting(self, image: Size, changed: tuple[str, ...], family: Family | None = None) -> Setting:
         """The design for pictures of one size.
 
         Args:
             image: (H, W).
             changed: the inputs that carry the patch.
+            family: what it may show; None: anything.
 
         Raises:
             UsageError: the patch is larger than the picture, or smaller than a pixel.
@@ -88,7 +105,31 @@ class Blueprint:
             preset.printable if printable is None else printable,
             self.seed,
             parse_share(design["patch_size"]),
+            family or Free(),
+            design["gate"],
         )
+
+    @property
+    def photographs(self) -> bool:
+        """Whether what it may show is made of photographs."""
+        return self.design["natural"] in ("crop", "mix")
+
+    def bank(self, canvas: Size, attacked: Iterable[Tensor]) -> Bank:
+        """Crops of the design's photographs.
+
+        Args:
+            canvas: (h, w) of the patch.
+            attacked: the pictures that are attacked, batch by batch; none of them is among the photographs.
+        """
+        return open_bank(self.design["crops"], canvas, attacked, seed=self.seed)
+
+    def family(self, bank: Bank | None) -> Family:
+        """What the patch may show.
+
+        Args:
+            bank: of crops, where it is made of photographs.
+        """
+        return family_of(self.design["natural"], self.design["natural_radius"], bank)
 
     def changed(self, inputs: Inputs, threat: Threat) -> tuple[str, ...]:
         """The inputs that carry the patch.
@@ -104,7 +145,9 @@ class Blueprint:
             channels, shape = 1 if name == "depth" else 3, tuple(inputs[name].shape)
             if len(shape) != 4 or shape[1] != channels:
                 raise UsageError(f'input "{name}" has shape {shape}; patches need (B,{channels},H,W)')
-        mode = self.design["depth_mode"]
+        natural, mode = self.design["natural"], self.design["depth_mode"]
+        if changed == ("depth",) and natural != "none":
+            raise UsageError(f"--set natural={_named(natural)} is about colours; use --modality rgb or both")
         if "depth" in changed and mode == "none":
             raise UsageError("--depth-mode none leaves depth as it is; use --modality rgb, or another depth mode")
         if changed == ("depth",) and mode == "surface":
@@ -115,7 +158,8 @@ class Blueprint:
 
     def facts(self) -> dict[str, object]:
         """What is written into a patch."""
-        return {"attack": "patch", **self.design, "seed": self.seed}
+        natural = _named(self.design["natural"])
+        return {"attack": "patch", **self.design, "natural": natural, "seed": self.seed}
 
 
 def image_size(inputs: Inputs) -> Size:
@@ -129,6 +173,16 @@ def image_size(inputs: Inputs) -> Size:
         raise UsageError(f"inputs of sizes {', '.join(f'{h}x{w}' for h, w in sorted(sizes))}; patches need one size")
     height, width = sizes.pop()
     return height, width
+
+
+def colour_of(inputs: Inputs, changed: tuple[str, ...]) -> list[Tensor]:
+    """The pictures that carry a patch's colours, none where only depth does."""
+    return [inputs[name] for name in changed if name in COLOURS]
+
+
+def _named(natural: str | PatchGenerator) -> str:
+    """A family by its name."""
+    return natural if isinstance(natural, str) else natural.name
 
 
 def _free(budget: Budget) -> bool:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from rgbdsod.attacks.engine import Engine
 from rgbdsod.attacks.evaluation import Evaluation, mostly
-from rgbdsod.attacks.patch.problem import COLOUR, PatchProblem
+from rgbdsod.attacks.patch.natural.family import COLOUR
+from rgbdsod.attacks.patch.problem import PatchProblem
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.types import Inputs
 

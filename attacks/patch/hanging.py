@@ -12,10 +12,11 @@ from rgbdsod.attacks.patch.compose import COLOURS, Surface
 from rgbdsod.attacks.patch.design import image_size
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
 from rgbdsod.attacks.patch.layout import Known, Layout, layers_of, with_place
+from rgbdsod.attacks.patch.natural.family import COLOUR
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.pose import STEEPEST
-from rgbdsod.attacks.patch.problem import COLOUR, PLANE, RELIEF, RELIEF_REACH, PatchProblem
+from rgbdsod.attacks.patch.problem import PLANE, RELIEF, RELIEF_REACH, PatchProblem
 from rgbdsod.attacks.patch.scene import Scene, Setting
 from rgbdsod.attacks.patch.shapes import parse_share, window
 from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS

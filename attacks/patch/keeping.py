@@ -25,6 +25,7 @@ class Kept(NamedTuple):
         moves: those of them that moved the patch.
         value: of the best patch.
         looks: what each look found.
+        streaks: for how many steps each cost has outweighed the attack.
     """
 
     tensors: dict[str, Tensor]
@@ -32,6 +33,7 @@ class Kept(NamedTuple):
     moves: int
     value: float
     looks: list[float]
+    streaks: dict[str, int]
 
 
 def digest(settings: Mapping[str, Any]) -> str:
@@ -51,7 +53,14 @@ def write_fit(path: Path, kept: Kept, settings: str) -> None:
         DataError: it cannot be written.
     """
     tensors = {name: value.detach().cpu().clone() for name, value in kept.tensors.items()}
-    about = {"step": kept.step, "moves": kept.moves, "value": kept.value, "looks": kept.looks, "settings": settings}
+    about = {
+        "step": kept.step,
+        "moves": kept.moves,
+        "value": kept.value,
+        "looks": kept.looks,
+        "streaks": kept.streaks,
+        "settings": settings,
+    }
     write_patch(path.parent, {path.name: save(tensors, {"schema": _SCHEMA, "about": json.dumps(about)})})
 
 
@@ -79,4 +88,4 @@ def read_fit(path: Path, settings: str) -> Kept | None:
         raise DataError(f"{path} holds no state of a fit; pass another file")
     if about["settings"] != settings:
         raise UsageError(f"{path} belongs to a fit with other settings; delete it, or pass another file")
-    return Kept(tensors, about["step"], about["moves"], about["value"], about["looks"])
+    return Kept(tensors, about["step"], about["moves"], about["value"], about["looks"], about.get("streaks", {}))

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from rgbdsod.attacks.budget import Budget
 from rgbdsod.attacks.norms import ball
 from rgbdsod.attacks.patch.compose import COLOURS, Canvas, Placed, Surface, compose, passing
+from rgbdsod.attacks.patch.gate import open_gate, watched
+from rgbdsod.attacks.patch.natural.family import COLOUR, LATENT, Family, on_grid
 from rgbdsod.attacks.patch.objectives import GOALS, View
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.placement import grown
@@ -23,8 +25,8 @@ from rgbdsod.attacks.randomness import Streams
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 
-COLOUR, PLANE, RELIEF = "patch", "plane", "relief"
-"""The variables: colours (B,3,h,w), nearness and tilt (B,3), relief (B,1,h,w), all in [0, 1]."""
+PLANE, RELIEF = "plane", "relief"
+"""The variables besides a family's own: nearness and tilt (B,3), relief (B,1,h,w), all in [0, 1]."""
 
 RELIEF_REACH = 8 / 255
 _MARGIN = 0.02  # of the longer side: how far around a patch the map is not looked at
@@ -60,12 +62,12 @@ class PatchProblem:
     @property
     def variables(self) -> tuple[str, ...]:
         """What is sought."""
-        return variables_of(tuple(self._scene.clean), self._setting.surface)
+        return variables_of(tuple(self._scene.clean), self._setting.surface, self._setting.family)
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:
-        """The victim's."""
-        return self._victim.modules
+        """The victim's, and the generator's where there is one."""
+        return (*self._victim.modules, *self._setting.family.modules)
 
     @property
     def passes(self) -> int:
@@ -87,13 +89,17 @@ class PatchProblem:
     def forward(self, inputs: Inputs) -> Seen:
         """The victim's outputs under each draw."""
         glimpses, device = [], next(iter(inputs.values())).device.type
+        with torch.autocast(device, enabled=False):
+            inputs = self._shown(inputs)
         for label in self._draws:
             with torch.autocast(device, enabled=False):  # half precision is for networks, not for geometry
                 placed = self.placed(inputs, label)
-            outputs = self._victim.forward(placed.inputs)
+            with watched(self._victim, self._setting.gate) as seen:
+                outputs = self._victim.forward(placed.inputs)
             hidden = grown(placed.mask, max(1, round(_MARGIN * max(placed.mask.shape[-2:]))))
-            glimpses.append(Glimpse(outputs, hidden, placed.mask))
-        return Seen(glimpses, self._cost(inputs))
+            glimpses.append(Glimpse(outputs, hidden, placed.mask, seen.distance))
+        costs = list(self.costs(inputs).values())
+        return Seen(glimpses, torch.stack(costs).sum(0) if costs else 0.0)
 
     def loss(self, outputs: Seen, progress: float = 0.0) -> Tensor:
         """The mean objective of all draws, less what printing costs, (B,)."""
@@ -104,7 +110,8 @@ class PatchProblem:
         if self._setting.goal == "own":
             found = [self._own(glimpse).track(glimpse.outputs) for glimpse in outputs.glimpses]
             if all(value is not None for value in found):
-                return torch.stack([value for value in found if value is not None]).mean(0)
+                ranks = torch.stack([value for value in found if value is not None]).mean(0)
+                return ranks + self._gate(outputs)
         return self._gain(outputs, 1.0)
 
     def fooled(self, outputs: Seen) -> Tensor:
@@ -119,7 +126,7 @@ class PatchProblem:
             inputs: the variables, and whatever else.
             label: of a draw of the transformations; None: the patch as it is, where it hangs.
         """
-        setting, scene = self._setting, self._scene
+        setting, scene, inputs = self._setting, self._scene, self._shown(inputs)
         changes = setting.transforms if label is not None and setting.transforms.random else Transforms("none", "")
         draw = Draw(Streams(setting.seed, scene.ids, "patch", label), next(iter(scene.clean.values())))
         found = Placed(scene.clean, torch.zeros(()))
@@ -127,11 +134,12 @@ class PatchProblem:
             found = self._laid(layer, found, inputs, changes, draw)
         inside = {name: self._inside(name, found.inputs[name]) for name in scene.clean}
         shown = {name: changes.seen(name, value, draw) for name, value in inside.items()}
-        rest = {name: value for name, value in inputs.items() if name not in self.variables}
+        rest = {name: value for name, value in inputs.items() if name not in (COLOUR, PLANE, RELIEF)}
         return Placed({**rest, **shown}, found.mask)
 
     def patches(self, inputs: Inputs, facts: Mapping[str, Any]) -> tuple[Tensor, list[Patch]]:
         """The variables as patches, and the first place (B,3,3) of each."""
+        inputs = self._shown(inputs)
         canvas = self._canvas(inputs)
         places = [self._places(self._pose(layer.pose, inputs)) for layer in self._scene.layers]
         tilt = self._pose(self._scene.layers[0].pose, inputs).tilt
@@ -206,7 +214,12 @@ class PatchProblem:
             found = [self._own(glimpse).loss(glimpse.outputs, progress) for glimpse in outputs.glimpses]
         else:
             found = [GOALS[self._setting.goal].function(self._view(glimpse)) for glimpse in outputs.glimpses]
-        return torch.stack(found).mean(0)
+        return torch.stack(found).mean(0) + self._gate(outputs)
+
+    def _gate(self, outputs: Seen) -> Tensor | float:
+        """How far the depurator is on the side where it is wanted, (B,)."""
+        found = [glimpse.gate for glimpse in outputs.glimpses if glimpse.gate is not None]
+        return open_gate(torch.stack(found).mean(0), self._setting.gate) if found else 0.0
 
     def _view(self, glimpse: Glimpse) -> View:
         objects, ghost = self._scene.objects, self._scene.ghost
@@ -215,13 +228,22 @@ class PatchProblem:
         empty = torch.zeros_like(objects) if ghost is None else ghost
         return View(glimpse.outputs, objects, glimpse.mask, ~glimpse.hidden, empty & ~glimpse.hidden)
 
-    def _cost(self, inputs: Inputs) -> Tensor | float:
-        """What the printer minds, (B,)."""
-        setting, cost = self._setting, 0.0
-        if COLOUR not in inputs or not (setting.smooth or setting.printable):
-            return cost
-        smooth = setting.smooth * total_variation(inputs[COLOUR], setting.span) if setting.smooth else 0.0
-        return smooth + (setting.printable * unprintable(inputs[COLOUR]) if setting.printable else 0.0)
+    def costs(self, inputs: Inputs) -> dict[str, Tensor]:
+        """What the printer minds, (B,) each, by the setting that weighs it; what weighs nothing is left out."""
+        setting, colours, found = self._setting, self._shown(inputs).get(COLOUR), {}
+        if colours is not None and setting.smooth:
+            found["smooth"] = setting.smooth * total_variation(colours, setting.span)
+        if colours is not None and setting.printable:
+            found["printable"] = setting.printable * unprintable(colours)
+        return found
+
+    def _shown(self, inputs: Inputs) -> Inputs:
+        """The variables with colours in place of the numbers that stand for them."""
+        if LATENT not in inputs:
+            return inputs
+        rest = {name: value for name, value in inputs.items() if name != LATENT}
+        size = (self._setting.alpha.shape[-2], self._setting.alpha.shape[-1])
+        return {COLOUR: on_grid(self._setting.family.colours(inputs[LATENT], size)), **rest}
 
     def _with(self, **changes: object) -> Self:
         other = copy.copy(self)
@@ -229,9 +251,9 @@ class PatchProblem:
         return other
 
 
-def variables_of(changed: Sequence[str], surface: Surface) -> tuple[str, ...]:
+def variables_of(changed: Sequence[str], surface: Surface, family: Family) -> tuple[str, ...]:
     """What is sought where a patch changes these inputs."""
-    found = [COLOUR] if set(changed) & set(COLOURS) else []
+    found = [family.variable] if set(changed) & set(COLOURS) else []
     if "depth" in changed:
         found += [PLANE] if surface.has_card else []
         found += [RELIEF] if surface.mode in ("relief", "free") else []

@@ -1,13 +1,14 @@
 """What the problem of a patch is about: settings, pictures, and what the victim makes of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.patch.compose import Surface
+from rgbdsod.attacks.patch.natural.family import Family, Free
 from rgbdsod.attacks.patch.pose import Pose, Size
 from rgbdsod.attacks.patch.transforms.presets import Transforms
 from rgbdsod.attacks.problem import Problem
@@ -29,11 +30,13 @@ class Glimpse(NamedTuple):
         outputs: the victim's.
         hidden: the pixels under and around the patch, bool (B,1,H,W).
         mask: those under it.
+        gate: D3Net's distance of two maps, (B,), by which it drops depth; None where nobody asked.
     """
 
     outputs: Any
     hidden: Tensor
     mask: Tensor
+    gate: Tensor | None = None
 
 
 class Seen(NamedTuple):
@@ -57,6 +60,8 @@ class Setting:
         printable: weight of the distance to printable colours.
         seed: of all draws.
         share: the patch's size as a share.
+        family: what the patch may show.
+        gate: D3Net's depurator: "none": let it be; "close" it, so that depth is dropped; or keep it "open".
     """
 
     alpha: Tensor
@@ -68,6 +73,8 @@ class Setting:
     printable: float = 0.0
     seed: int = 0
     share: float = 0.05
+    family: Family = field(default_factory=Free)
+    gate: str = "none"
 
 
 class Layer(NamedTuple):

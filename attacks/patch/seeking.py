@@ -8,18 +8,19 @@ import torch
 from torch import Tensor
 
 from rgbdsod.attacks.budget import Budget, Threat
-from rgbdsod.attacks.core import Common, perturb, plain
+from rgbdsod.attacks.core import Common, Start, perturb, plain
 from rgbdsod.attacks.door import workable
 from rgbdsod.attacks.patch.expectation import Expectation, looks
 from rgbdsod.attacks.patch.ghosts import ghost_region
 from rgbdsod.attacks.patch.layout import Known, Layout, Spot, layers_of, sensitivity, with_place
+from rgbdsod.attacks.patch.natural.family import LATENT
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.pose import homographies
-from rgbdsod.attacks.patch.problem import COLOUR, PLANE, RELIEF, PatchProblem, variables_of
+from rgbdsod.attacks.patch.problem import PLANE, RELIEF, PatchProblem, variables_of
 from rgbdsod.attacks.patch.result import PatchResult, stretched
 from rgbdsod.attacks.patch.scene import Scene, Setting
-from rgbdsod.attacks.patch.steps import STARTS, Apart, middle, step_of
+from rgbdsod.attacks.patch.steps import Apart, middle, step_of
 from rgbdsod.attacks.patch.warp import footprint
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.quantise import quantise
@@ -39,7 +40,7 @@ class Pursuit:
         steps: of a restart.
         step_size: of a pixel.
         restarts: runs from different starts.
-        start: a name of `STARTS`.
+        start: where each begins.
         draws: of the transforms in one gradient.
     """
 
@@ -48,7 +49,7 @@ class Pursuit:
     steps: int
     step_size: float
     restarts: int
-    start: str
+    start: Start
     draws: int
 
     def problem(self, victim: Problem, inputs: Inputs, threat: Threat, ids: Sequence[str],
@@ -70,8 +71,12 @@ class Pursuit:
 
     def run(self, problem: PatchProblem, inputs: Inputs, common: Common) -> Result:
         """The core's result in the patch's variables, colours on the grid of 8 bit."""
-        variables = self.variables(inputs)
-        budgets = {name: Budget(eps=0.5, levels=None if name == PLANE else 255) for name in variables}
+        variables = self.variables(inputs, list(common.get("sample_ids") or ()))
+        reach = {self.setting.family.variable: self.setting.family.reach}
+        budgets = {
+            name: Budget(eps=reach.get(name, 0.5), levels=None if name in (PLANE, LATENT) else 255)
+            for name in variables
+        }
         untouched = {name: value for name, value in inputs.items() if name not in self.changed}
         return perturb(
             cast(Problem, problem),
@@ -80,24 +85,21 @@ class Pursuit:
             steps=self.steps if variables else 0,
             step_size=step_of(self.step_size),
             restarts=self.restarts,
-            start=STARTS[self.start],
+            start=self.start,
             rule=Apart,
             estimate=Expectation(self.steps, self.draws) if self.setting.transforms.random else plain,
             attack="patch",
             **common,
         )
 
-    def variables(self, inputs: Inputs, count: int | None = None) -> dict[str, Tensor]:
-        """The variables at the middle of their range, for so many patches; by default one for each picture."""
-        like = workable(next(iter(inputs.values())))
-        rows, (height, width) = count or len(like), self.setting.alpha.shape[-2:]
-        shapes: dict[str, tuple[int, ...]] = {
-            COLOUR: (rows, 3, height, width),
-            PLANE: (rows, 3),
-            RELIEF: (rows, 1, height, width),
-        }
-        wanted = variables_of(self.changed, self.setting.surface)
-        return middle({name: shapes[name] for name in wanted}, like)
+    def variables(self, inputs: Inputs, ids: Sequence[str]) -> dict[str, Tensor]:
+        """The variables at the middle of their range, a patch for each id."""
+        like, family = workable(next(iter(inputs.values()))), self.setting.family
+        rows, height, width = len(ids), *self.setting.alpha.shape[-2:]
+        shapes: dict[str, tuple[int, ...]] = {PLANE: (rows, 3), RELIEF: (rows, 1, height, width)}
+        wanted = variables_of(self.changed, self.setting.surface, family)
+        own = {family.variable: family.centre(ids, like, (height, width))} if family.variable in wanted else {}
+        return own | middle({name: shapes[name] for name in wanted if name in shapes}, like)
 
 
 def seek(

@@ -7,10 +7,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from rgbdsod.attacks.core import Start
 from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.gradient.pgd_adam import Adam
 from rgbdsod.attacks.norms import Ball
-from rgbdsod.attacks.patch.problem import PLANE
+from rgbdsod.attacks.patch.natural.bank import Bank
+from rgbdsod.attacks.patch.natural.family import COLOUR, LATENT
+from rgbdsod.attacks.patch.problem import PLANE, RELIEF
 from rgbdsod.attacks.randomness import Streams
 from rgbdsod.attacks.rules import Momentum, Rule
 
@@ -19,10 +22,11 @@ V = TypeVar("V")
 _DECAY = 0.9
 _LAST = 0.1  # of the first step size is left at the end
 _PLANE_STEP = 0.01  # in units of the map
+_NUMBERS = (PLANE, LATENT)
 
 
 class Apart:
-    """Signed steps with momentum for pixels, Adam for the plane's three numbers.
+    """Signed steps with momentum for pixels; Adam for numbers, the plane's three and those of a family.
 
     Args:
         balls: by variable.
@@ -32,7 +36,8 @@ class Apart:
 
     def __init__(self, balls: Mapping[str, Ball], sizes: Mapping[str, Tensor], steps: int) -> None:
         self._rules: dict[tuple[str, ...], Rule] = {}
-        pixels, numbers = tuple(name for name in balls if name != PLANE), tuple(name for name in balls if name == PLANE)
+        pixels = tuple(name for name in balls if name not in _NUMBERS)
+        numbers = tuple(name for name in balls if name in _NUMBERS)
         if pixels:
             self._rules[pixels] = Momentum(_of(balls, pixels), _of(sizes, pixels), steps, decay=_DECAY)
         if numbers:
@@ -98,20 +103,39 @@ class Annealed(Adam):
 
 def step_of(size: float) -> dict[str, float]:
     """Step sizes by variable, for a step of the pixels."""
-    return {"patch": size, "relief": size, PLANE: _PLANE_STEP}
+    return {COLOUR: size, RELIEF: size, LATENT: size, PLANE: _PLANE_STEP}
 
 
 def grey(ball: Ball, streams: Streams) -> Tensor:
-    """The middle of the range."""
+    """The middle of what is allowed."""
     return ball.clean.clone()
 
 
 def uniform(ball: Ball, streams: Streams) -> Tensor:
-    """Pixels evenly from the whole range; a plane begins upright, at half the range."""
-    return grey(ball, streams) if ball.clean.ndim == 2 else streams.uniform(ball.clean)
+    """Values evenly from all that are allowed; a plane begins upright, at half the range."""
+    return grey(ball, streams) if ball.clean.ndim == 2 else ball.start(streams)
 
 
-STARTS = {"uniform": uniform, "grey": grey}
+STARTS = ("uniform", "grey", "image")
+
+
+def start_of(name: str, bank: Bank | None) -> Start:
+    """Where a restart begins.
+
+    Args:
+        name: one of `STARTS`; "image": at a crop of a photograph, for each restart another.
+        bank: of crops; None where colours begin in the middle of their family, which may itself be a crop.
+    """
+    if name == "uniform":
+        return uniform
+    if name == "grey" or bank is None:
+        return grey
+
+    def image(ball: Ball, streams: Streams) -> Tensor:
+        colours = ball.clean.ndim == 4 and ball.clean.shape[1] == 3
+        return bank.start(streams, ball.clean) if colours else grey(ball, streams)
+
+    return image
 
 
 def _of(values: Mapping[str, V], names: tuple[str, ...]) -> dict[str, V]:
