@@ -1,6 +1,11 @@
 from .adversarial_training import AdversarialTraining as AdversarialTraining
 from .patch.aware import Defended as Defended
 from .patch.aware import through as through
+from .patch.certificates.certify import Bounds as Bounds
+from .patch.certificates.certify import Certificate as Certificate
+from .patch.certificates.certify import certify as certify
+from .patch.certificates.covers import Cover as Cover
+from .patch.certificates.covers import cover as cover
 from .patch.fills import FILLS as FILLS
 from .patch.fills import fill as fill
 from .patch.purifier import Defence as Defence
@@ -38,6 +43,9 @@ __all__ = [
     "PATCH_DEFENSES",
     "TUNING_PRESETS",
     "AdversarialTraining",
+    "Bounds",
+    "Certificate",
+    "Cover",
     "Defence",
     "Defended",
     "Encoder",
@@ -50,11 +58,13 @@ __all__ = [
     "Purifier",
     "TuningBatch",
     "TuningPreset",
+    "certify",
     "check_gradients",
     "check_losses",
     "class_logits",
     "class_losses",
     "clip_losses",
+    "cover",
     "fill",
     "gradcam",
     "hardening_method",

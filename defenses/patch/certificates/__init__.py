@@ -1,0 +1,1 @@
+"""Certificates: what no patch of a stated size can change, wherever it is and whatever it shows."""
