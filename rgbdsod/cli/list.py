@@ -8,7 +8,8 @@ from typer import Argument
 from rgbdsod.cli import options
 from rgbdsod.cli.screen import Screen
 from rgbdsod.errors import UsageError
-from rgbdsod.run.catalogue import STAGES, TABLES, Info, listing
+from rgbdsod.run.catalogue import STAGES, TABLES, listing
+from rgbdsod.run.descriptions import Info
 from rgbdsod.run.plugins import load_plugins
 
 

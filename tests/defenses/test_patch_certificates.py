@@ -27,16 +27,16 @@ class Relative(nn.Module):
 
 
 def scene() -> tuple[dict[str, Tensor], Tensor]:
-    """A bright, near block on a dark ground, and its mask."""
+    """A block hardly brighter and nearer than its ground, so that copies disagree, and its mask."""
     mask = torch.zeros(1, 1, SIDE, SIDE)
     mask[..., 2:11, 2:10] = 1
     noise = torch.rand(1, 4, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) * 0.2
-    image = 0.1 + 0.6 * mask + noise
+    image = 0.3 + 0.25 * mask + noise
     return {"rgb": image[:, :3].contiguous(), "depth": image[:, 3:].contiguous()}, mask
 
 
 def contents(inputs: Inputs, names: tuple[str, ...]) -> dict[str, Tensor]:
-    """Whole images of content, (64,C,H,W) each: half are random corners, half raise or lower random pixels."""
+    """Whole images of content, (64,C,H,W) each: black, white, random corners; half raise or lower random pixels."""
     draw = torch.Generator().manual_seed(1)
     weights = torch.randn(CONTENTS // 2, 1, SIDE, SIDE, generator=draw) + torch.randn(
         CONTENTS // 2, 1, 1, 1, generator=draw
@@ -46,6 +46,7 @@ def contents(inputs: Inputs, names: tuple[str, ...]) -> dict[str, Tensor]:
     found = {}
     for name, gradient in zip(names, gradients, strict=True):
         corners = (torch.rand(gradient.shape, generator=draw) < 0.5).float()
+        corners[0], corners[1] = 0, 1
         found[name] = torch.cat([corners, (gradient > 0).float()])
     return found
 
