@@ -81,6 +81,21 @@ def test_other_goals(settings):
     assert isinstance(result.rows[0]["unaware"]["success"], float)
 
 
+def test_an_interrupted_run_ends_like_an_unbroken_one(tmp_path):
+    words = {"n_samples": 2, "steps": 1, "size": "6%", "aware": False, "batch": 1}
+
+    def stop(done, total):
+        if done >= 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_patches("fcos.tiny", out=tmp_path / "run", callback=stop, **words)
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    evaluate_patches("fcos.tiny", out=tmp_path / "run", **words)
+    unbroken = evaluate_patches("fcos.tiny", **words)
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == unbroken.metrics
+
+
 def test_what_is_hardly_visible_counts_neither_way():
     objects = Objects(torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30]]), torch.tensor([0, 0]), torch.zeros(2).bool())
     images = torch.zeros(1, 3, 40, 40)
