@@ -141,6 +141,13 @@ def test_a_patch_that_stands_transforms_is_measured_under_a_draw_too():
     assert torch.allclose(inputs["rgb"][0, :, 5:11, 8:14], patch.content, atol=1e-3)
 
 
+def test_what_a_patch_may_show_is_a_setting_of_the_run():
+    found = make_patches(tiny(), scenes(2), modality="rgb", natural="lowpass", **QUICK)
+    assert found.record["settings"]["natural"] == "lowpass"
+    with pytest.raises(UsageError, match='--natural "photo": expected one of none, crop'):
+        make_patches(tiny(), scenes(2), natural="photo")
+
+
 def test_an_interrupted_fit_goes_on_to_the_same_patch(tmp_path):
     settings = {**QUICK, "modality": "both", "universal": True, "canvas": 8, "steps": 30}
     whole = make_patches(tiny(), scenes(4), out=tmp_path / "whole", **settings)

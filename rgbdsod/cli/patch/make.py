@@ -55,7 +55,17 @@ def make(
     draws: Annotated[
         int | None, Option(help="Transforms in one gradient; default: 4, universal 1.", rich_help_panel=_SEARCH)
     ] = None,
-    start: Annotated[str, Option(help="uniform or grey.", rich_help_panel=_SEARCH)] = "uniform",
+    start: Annotated[str, Option(help="uniform, grey or image.", rich_help_panel=_SEARCH)] = "uniform",
+    natural: Annotated[
+        str, Option(help="What it may show: none (anything), crop, mix, lowpass.", rich_help_panel=_SEARCH)
+    ] = "none",
+    natural_radius: Annotated[
+        float | None, Option(help="How far that reaches; default: its own.", rich_help_panel=_SEARCH)
+    ] = None,
+    crops: Annotated[
+        str, Option(help="crop, mix: a folder of photographs, or demo.", rich_help_panel=_SEARCH)
+    ] = "demo",
+    gate: Annotated[str, Option(help="d3net: close or open its depurator.", rich_help_panel=_SEARCH)] = "none",
     canvas: Annotated[
         int | None, Option(help="Side of the patch's picture; 0: as large as seen.", rich_help_panel=_SEARCH)
     ] = None,

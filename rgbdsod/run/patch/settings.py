@@ -6,10 +6,13 @@ from typing import Any, Self
 
 from rgbdsod.attacks.patch.compose import DEPTH_MODES
 from rgbdsod.attacks.patch.design import Design
+from rgbdsod.attacks.patch.gate import GATES
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
+from rgbdsod.attacks.patch.natural.families import NATURAL
 from rgbdsod.attacks.patch.objectives import GOALS
 from rgbdsod.attacks.patch.placement import PLACEMENTS, Placement
 from rgbdsod.attacks.patch.shapes import parse_share, sides
+from rgbdsod.attacks.patch.steps import STARTS
 from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
 from rgbdsod.errors import UsageError
 from rgbdsod.run.modeling import check_dtype
@@ -43,11 +46,15 @@ class PatchSettings:
         step_size: of a pixel; None: 2/255, or 0.03 for a universal patch.
         restarts: runs from different starts; not for a universal patch.
         draws: of the transforms in one gradient; None: 4, or 1 for a universal patch.
-        start: "uniform" or "grey"; a universal patch starts from grey.
+        start: "uniform", "grey" or "image" (a crop of a photograph); not for a universal patch.
         canvas: side of the patch's own picture in pixels, 0 for as large as it is seen; None: 0, or 64 for a universal
             patch.
         smooth: weight of the total variation; None: what goes with the transforms.
         printable: weight of the distance to printable colours; None: what goes with the transforms.
+        natural: what the patch may show: "none" (anything), "crop", "mix" or "lowpass"; see `adversarial_patch`.
+        natural_radius: how far that reaches; None: its own.
+        crops: a folder of photographs for "crop" and "mix"; "demo": some that come with the package.
+        gate: for D3Net: "close" or "open" its depurator, besides the goal; "none".
         seed: of places, starts, transforms and controls.
         dtype: what the network computes in while the patch is sought.
     """
@@ -70,6 +77,10 @@ class PatchSettings:
     canvas: int | None = None
     smooth: float | None = None
     printable: float | None = None
+    natural: str = "none"
+    natural_radius: float | None = None
+    crops: str = "demo"
+    gate: str = "none"
     seed: int = 0
     dtype: str = "float32"
 
@@ -89,7 +100,9 @@ class PatchSettings:
         _known("--transforms", self.transforms, tuple(TRANSFORMS))
         _known("--where", self.where, PLACEMENTS)
         _known("--depth-mode", self.depth_mode, DEPTH_MODES)
-        _known("--start", self.start, ("uniform", "grey"))
+        _known("--start", self.start, STARTS)
+        _known("--natural", self.natural, NATURAL)
+        _known("--gate", self.gate, GATES)
         parse_share(self.size, "--size")
         sides(self.shape)
         DepthKind.parse(self.depth_kind)
@@ -142,7 +155,8 @@ class PatchSettings:
             "patch_size": self.size, "shape": self.shape, "where": self.where, "at": self.at,
             "depth_mode": self.depth_mode, "depth_kind": self.depth_kind, "patch_goal": self.goal,
             "transforms": self.transforms, "canvas": self.canvas or 0, "smooth": self.smooth,
-            "printable": self.printable,
+            "printable": self.printable, "natural": self.natural, "natural_radius": self.natural_radius,
+            "crops": self.crops, "gate": self.gate,
         }  # fmt: skip
 
     def search(self) -> dict[str, Any]:
