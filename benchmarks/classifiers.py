@@ -27,9 +27,7 @@ CLASSES = 10
 
 def main(
     networks: Annotated[str, typer.Option(help="comma-separated")] = "resnet20,resnet32,resnet56",
-    attacks: Annotated[
-        str, typer.Option(help="of the zero-shot evaluation, with a fixed radius")
-    ] = "pgd,aa-fast",
+    attacks: Annotated[str, typer.Option(help="of the zero-shot evaluation, with a fixed radius")] = "pgd,aa-fast",
     steps: Annotated[int, typer.Option(help="of each attack")] = 20,
     images: Annotated[int, typer.Option(help="from the test part")] = 64,
     data: Annotated[Path, typer.Option(help="folder with weights/cifar10_resnet and cifar10_subset")] = DATA,

@@ -16,9 +16,12 @@ RUNS = {
 }
 ABLATION = "fusion_ablation.py"
 LONG = (
-    "make_clip.py", "make_demo.py", "make_detector.py", "make_fusion_ablation.py", "make_generators.py", "make_readme.py",
-    "make_weights.py", "measure_alignment.py",
+    "make_clip.py", "make_clip_study.py", "make_demo.py", "make_detector.py", "make_fusion_ablation.py",
+    "make_generators.py", "make_patch_defenses.py", "make_readme.py", "make_weights.py", "measure_alignment.py",
+    "measure_numerics.py", "write_clip_study.py",
 )  # fmt: skip
+SHARED = "clip_study_numbers.py"
+"""What scripts import."""
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -46,7 +49,7 @@ def test_what_takes_long_at_least_starts(name: str, tmp_path: Path) -> None:
 
 
 def test_every_script_is_tested() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RUNS, *LONG, ABLATION}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RUNS, *LONG, ABLATION, SHARED}
 
 
 def _run(name: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
