@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -60,7 +61,7 @@ class Cover:
                 "hides it; take wider masks"
             )
 
-    @property
+    @cached_property
     def visible(self) -> int:
         """T: in how many copies some pixel of a patch is visible, at the worst place."""
         return int(touching(self.hidden, self.patch).sum(0).max())
@@ -84,7 +85,8 @@ def touching(hidden: Tensor, patch: Pair) -> Tensor:
     height, width = hidden.shape[1:]
     if not (1 <= patch[0] <= height and 1 <= patch[1] <= width):
         raise UsageError(f"a patch of {_text(patch)} on images of {height}x{width}; it must fit into them")
-    return max_pool2d((~hidden).float()[:, None], patch, 1)[:, 0] > 0
+    below = max_pool2d((~hidden).float()[:, None], (patch[0], 1), 1)
+    return max_pool2d(below, (1, patch[1]), 1)[:, 0] > 0
 
 
 def cover(
