@@ -1,6 +1,7 @@
 """Archives that say in a list which images belong to a split, and to which class."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def _all_of_sun397(base: Path, keys: list[str]) -> tuple[list[Path], list[int]]:
     return files, labels
 
 
-def _part_of_sun397(base: Path, keys: list[str], split: str) -> tuple[list[Path], list[int]]:
+def _part_of_sun397(base: Path, keys: list[str], split: str) -> tuple[Sequence[Path], list[int]]:
     name = {"test": "Testing_01.txt", "train": "Training_01.txt"}[split]
     folder = base / "Partitions"
     source = folder / name if (folder / name).is_file() else base / name

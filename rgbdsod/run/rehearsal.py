@@ -13,7 +13,7 @@ from rgbdsod.types import Inputs
 _SIDE = 8
 _SHORT = {"steps": 2, "restarts": 2, "rounds": 2, "draws": 2, "queries": 600}
 """The most of each in the rehearsal, where the run may have more; 600 queries are an iteration of every attack."""
-_OF_THE_NETWORK = ("layers",)  # they name parts of the real network
+_OF_THE_NETWORK = ("layers", "gate")  # they name parts of the real network
 
 
 def rehearse(plan: AttackPlan) -> None:

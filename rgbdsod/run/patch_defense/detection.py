@@ -59,7 +59,9 @@ class DetectionSubject:
         """What is wanted, about the attacked class alone."""
         device, wish = self.inputs["image"].device, self._wish
         own = [Objects(*(field.to(device) for field in self._own(one))) for one in self._truth]
-        found: Problem = DetectionProblem(self._detector, own, objective=wish.objective, label=wish.label)
+        found: Problem = DetectionProblem(
+            self._detector, own, objective=wish.objective, label=wish.label, sample_ids=self.ids
+        )
         return found
 
     @property
