@@ -22,6 +22,7 @@ V = TypeVar("V")
 _DECAY = 0.9
 _LAST = 0.1  # of the first step size is left at the end
 _PLANE_STEP = 0.01  # in units of the map
+_TILT = 0.1  # of that step, for the two numbers of the tilt
 _NUMBERS = (PLANE, LATENT)
 
 
@@ -53,7 +54,7 @@ class Apart:
         for names, rule in self._rules.items():
             own = Evaluation(evaluation.value, evaluation.judge, _of(evaluation.gradients, names))
             moved |= rule.step(_of(points, names), own)
-        return {name: moved[name] for name in points}
+        return {name: _held(name, points[name], moved[name]) for name in points}
 
     def select(self, index: Tensor, balls: Mapping[str, Ball]) -> None:
         """Go on with some of the samples."""
@@ -104,6 +105,13 @@ class Annealed(Adam):
 def step_of(size: float) -> dict[str, float]:
     """Step sizes by variable, for a step of the pixels."""
     return {COLOUR: size, RELIEF: size, LATENT: size, PLANE: _PLANE_STEP}
+
+
+def _held(name: str, before: Tensor, after: Tensor) -> Tensor:
+    """Tilt goes a tenth as fast as nearness: it moves the whole print, and colours would chase it."""
+    if name != PLANE:
+        return after
+    return before + (after - before) * before.new_tensor([1.0, _TILT, _TILT])
 
 
 def grey(ball: Ball, streams: Streams) -> Tensor:
