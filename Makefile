@@ -7,7 +7,7 @@ VERSION := $(shell cksum < pyproject.toml | cut -d' ' -f1)
 READY := $(VENV)/.ready-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 
-.PHONY: attack test lint types tests test-slow weights fusion-ablation clip-robustness readme docs clean
+.PHONY: attack test lint types tests test-slow weights fusion-ablation clip-robustness patch-study readme docs clean
 
 attack: $(READY)
 	$(BIN)/rgbdsod attack --model bbsnet --modality depth
@@ -44,6 +44,10 @@ test-slow: $(DEV)
 
 weights: $(READY)
 	$(BIN)/python examples/make_weights.py
+
+# COCO: a folder with annotations/ and val2017/, beside it weights/fastestdet_coco.
+patch-study: $(READY)
+	$(BIN)/python examples/make_patch_study.py $(if $(COCO),--coco $(COCO))
 
 fusion-ablation: $(READY)
 	$(BIN)/python examples/make_fusion_ablation.py
