@@ -57,8 +57,7 @@ def evaluate_zero_shot(
     """Measure zero-shot accuracy on clean and on attacked images.
 
     Only images that are classified rightly are attacked; one that is broken leaves the batch, and another takes its
-    place. Random starts depend on
-    the seed and the image's id alone, so that results are those of any batch size.
+    place. Random starts depend on the seed and the image's id alone, so that results are those of any batch size.
 
     Args:
         model: "clip.demo", an architecture of open_clip, a model, or what `open_dual_encoder` returns.
