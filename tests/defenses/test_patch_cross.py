@@ -5,8 +5,8 @@ import torch
 from patch_victims import scenes
 
 from rgbdsod.defenses import patch_defense, through
-from rgbdsod.defenses.patch.influence import _windows
-from rgbdsod.defenses.patch.streams import by_replacement
+from rgbdsod.defenses.patch.cross.influence import _windows
+from rgbdsod.defenses.patch.cross.streams import by_replacement
 from rgbdsod.errors import UsageError
 
 SIDE = 48

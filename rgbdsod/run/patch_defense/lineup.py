@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from rgbdsod.defenses import PATCH_DEFENSES, Defence, Purifier, patch_defense
-from rgbdsod.defenses.patch.cross import CrossDefence
+from rgbdsod.defenses.patch.cross.defence import CrossDefence
 from rgbdsod.defenses.patch.localiser import Localiser
 from rgbdsod.defenses.patch.reference import Oracle, RandomMask
 from rgbdsod.errors import UsageError

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from rgbdsod.defenses.patch.cross import CrossDefence
-from rgbdsod.defenses.patch.streams import Model, Streams, by_replacement, window_mean
+from rgbdsod.defenses.patch.cross.defence import CrossDefence
+from rgbdsod.defenses.patch.cross.streams import Model, Streams, by_replacement, window_mean
 from rgbdsod.types import Inputs
 
 

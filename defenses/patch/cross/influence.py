@@ -7,9 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from rgbdsod.defenses.patch.cross import CrossDefence
+from rgbdsod.defenses.patch.cross.defence import CrossDefence
 from rgbdsod.defenses.patch.door import check_window
-from rgbdsod.defenses.patch.streams import MODALITIES, Model, Staged
+from rgbdsod.defenses.patch.cross.streams import MODALITIES, Model, Staged
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 

@@ -15,7 +15,7 @@ from rgbdsod.defenses.patch.blobs import dilate, drop_small
 from rgbdsod.defenses.patch.calibration import lowest_threshold, quantiles
 from rgbdsod.defenses.patch.fills import check_fill, fill
 from rgbdsod.defenses.patch.purifier import Defence, Differentiable, Purified
-from rgbdsod.defenses.patch.streams import MODALITIES, Model, check_pair, held
+from rgbdsod.defenses.patch.cross.streams import MODALITIES, Model, check_pair, held
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 
