@@ -8,10 +8,10 @@ from patch_victims import overlap, photographs
 from safetensors.torch import save_file
 
 from rgbdsod.defenses import patch_defense
-from rgbdsod.defenses.patch.completion import complete_shapes
+from rgbdsod.defenses.patch.learned.completion import complete_shapes
 from rgbdsod.defenses.patch.grid import covering_max, enlarged
-from rgbdsod.defenses.patch.nutnet import BlockCoder, from_blocks, to_blocks
-from rgbdsod.defenses.patch.weights import ASSETS
+from rgbdsod.defenses.patch.learned.nutnet import BlockCoder, from_blocks, to_blocks
+from rgbdsod.defenses.patch.learned.weights import ASSETS
 from rgbdsod.errors import WeightsError
 
 LEARNED = ("sac", "nutnet")

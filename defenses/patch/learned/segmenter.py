@@ -13,6 +13,9 @@ _MULTIPLE = 8
 class Segmenter(nn.Module):
     """A U-Net of three levels below the first, with group normalisation, so that a batch is its images.
 
+    What the head reads is not rectified: a head of rectified features can learn to see a patch where all of them are 0,
+    and then says one and the same of every patch.
+
     Args:
         width: filters of the first level; each level has twice as many.
     """
@@ -22,6 +25,7 @@ class Segmenter(nn.Module):
         sizes = [width << level for level in range(4)]
         self.down = nn.ModuleList(_block(before, after) for before, after in zip([3, *sizes], sizes, strict=False))
         self.up = nn.ModuleList(_block(low + high, high) for high, low in pairwise(sizes))
+        self.up[0][-1] = nn.Identity()
         self.head = nn.Conv2d(width, 1, 1)
 
     def forward(self, image: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from rgbdsod.errors import WeightsError
 
 Network = TypeVar("Network", bound=nn.Module)
 
-ASSETS = Path(__file__).parent / "assets"
+ASSETS = Path(__file__).parents[1] / "assets"
 
 
 def load_weights(network: Network, name: str, path: str | Path | None) -> Network:

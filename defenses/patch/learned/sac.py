@@ -7,10 +7,10 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from rgbdsod.defenses.patch.completion import complete_shapes
+from rgbdsod.defenses.patch.learned.completion import complete_shapes
 from rgbdsod.defenses.patch.localiser import MaskAndFill
-from rgbdsod.defenses.patch.segmenter import Segmenter, shrunk
-from rgbdsod.defenses.patch.weights import load_weights
+from rgbdsod.defenses.patch.learned.segmenter import Segmenter, shrunk
+from rgbdsod.defenses.patch.learned.weights import load_weights
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,0 +1,1 @@
+"""Defences with small trained networks of their own."""
