@@ -10,6 +10,7 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SMALL = ["--images", "2", "--steps", "2"]
 RUNS = {
+    "attack_your_detector.py": (SMALL, ["vanish\ndefense", "flood\ndefense", "against the annotations, 2 images"]),
     "attack_your_model.py": (SMALL, ["rgb may change", "depth may change", "Sm    up"]),
     "attack_tensors.py": (SMALL, ["noise", "2 forward, 0 backward", "3 forward, 2 backward"]),
     "compare_modalities.py": (["bbsnet", *SMALL], ["bbsnet, depth attacked", " -> "]),
@@ -18,9 +19,9 @@ ABLATION = "fusion_ablation.py"
 LONG = (
     "make_clip.py", "make_clip_study.py", "make_demo.py", "make_detector.py", "make_fusion_ablation.py",
     "make_generators.py", "make_patch_defenses.py", "make_readme.py", "make_weights.py", "measure_alignment.py",
-    "make_patch_study.py", "measure_numerics.py", "write_clip_study.py",
+    "make_patch_study.py", "measure_numerics.py", "write_clip_study.py", "write_patch_study.py",
 )  # fmt: skip
-SHARED = "clip_study_numbers.py"
+SHARED = ("clip_study_numbers.py", "patch_study_numbers.py")
 """What scripts import."""
 
 
@@ -49,7 +50,7 @@ def test_what_takes_long_at_least_starts(name: str, tmp_path: Path) -> None:
 
 
 def test_every_script_is_tested() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RUNS, *LONG, ABLATION, SHARED}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RUNS, *LONG, ABLATION, *SHARED}
 
 
 def _run(name: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

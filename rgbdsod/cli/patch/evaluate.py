@@ -11,10 +11,11 @@ from rgbdsod.cli.patch import guarding as own
 from rgbdsod.cli.patch.defend import show
 from rgbdsod.cli.plan import show_work
 from rgbdsod.cli.screen import Screen
-from rgbdsod.cli.sources import batch_size, given, set_deterministic, target
+from rgbdsod.cli.sources import batch_size, given, set_deterministic, split, target
 from rgbdsod.errors import UsageError
 from rgbdsod.models.detectors.objective_table import DETECTION_OBJECTIVES
 from rgbdsod.models.detectors.table import DETECTORS
+from rgbdsod.models.user_code import is_user_code
 from rgbdsod.run.patch_defense.choice import names_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from rgbdsod.run.patch_defense.choice import GuardChoice
     from rgbdsod.run.patch_defense.detect_task import DetectTask
 
-_SOURCES = ("detector", "weights", "annotations", "images", "n_samples", "image_size")
+_SOURCES = ("detector", "weights", "classes", "annotations", "images", "n_samples", "image_size")
 _WHAT, _PATCH, _GUARD = "What", "Patch", "Defences"
 _DETECTOR = "fcos.tiny"
 
@@ -30,9 +31,12 @@ _DETECTOR = "fcos.tiny"
 def evaluate(
     context: Context,
     detector: Annotated[
-        str | None, Option(help="fcos.tiny, fastestdet or a torchvision builder's name.", rich_help_panel=_WHAT)
+        str | None, Option(help="A name of `list detectors`, or FILE.py:function.", rich_help_panel=_WHAT)
     ] = None,
     weights: options.Weights = None,
+    classes: Annotated[
+        str | None, Option(help="A,B,C: what --weights were trained for; default: as released.", rich_help_panel=_WHAT)
+    ] = None,
     annotations: Annotated[
         str | None, Option(help="COCO instances file; default: generated scenes of shapes.", rich_help_panel=_WHAT)
     ] = None,
@@ -102,7 +106,9 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
     """
     screen = Screen.of(flags)
     flags = {**flags, "detector": flags["detector"] or _DETECTOR}
-    DETECTORS[flags["detector"]], DETECTION_OBJECTIVES[flags["goal"]]
+    if not is_user_code(flags["detector"]):
+        DETECTORS[flags["detector"]]  # raises with a hint
+    DETECTION_OBJECTIVES[flags["goal"]]
     batch = batch_size(flags["batch"])
     full = {**flags, "defense": flags["defense"] or "none", "thresholds": flags["thresholds"] or "calibrated"}
     choice, size = own.guard_choice(full, "image"), own.image_size(flags["image_size"])
@@ -126,7 +132,7 @@ def run_localise(flags: Mapping[str, Any]) -> None:
         flags: the command's parameters by name.
     """
     screen = Screen.of(flags)
-    if wrong := [name for name in ("detector", "weights", "annotations", "images") if flags[name]]:
+    if wrong := [name for name in ("detector", "weights", "classes", "annotations", "images") if flags[name]]:
         raise UsageError(f"--localise looks at defences alone; leave --{wrong[0]} out")
     batch = batch_size(flags["batch"])
 
@@ -151,16 +157,16 @@ def run_localise(flags: Mapping[str, Any]) -> None:
 
 
 def _task(flags: Mapping[str, Any], choice: "GuardChoice", size: tuple[int, int] | None) -> "DetectTask":
-    from rgbdsod.models import load_detector
+    from rgbdsod.models.detectors.user import open_detector
     from rgbdsod.models.device import resolve_device
     from rgbdsod.run.patch_defense.evaluate import detect_task, open_boxed
 
     data: BoxedSet = open_boxed(flags["annotations"], flags["images"], flags["n_samples"])
-    device = resolve_device(flags["device"])
+    device, classes = resolve_device(flags["device"]), split(flags["classes"])
+    detector = open_detector(flags["detector"], weights=flags["weights"], classes=classes, device=device)
     return detect_task(
-        load_detector(flags["detector"], weights=flags["weights"], device=device), data, choice, goal=flags["goal"],
-        attacked=flags["attacked"], label=flags["label"], image_size=size, calibration=flags["calibration"],
-        device=device, given=given(flags, _SOURCES),
+        detector, data, choice, goal=flags["goal"], attacked=flags["attacked"], label=flags["label"], image_size=size,
+        calibration=flags["calibration"], device=device, given=given(flags, _SOURCES),
     )  # fmt: skip
 
 

@@ -114,8 +114,8 @@ def _filled(
             return detector
     described = "" if found is None else found.describe()
     raise WeightsError(
-        f"{file.name} does not fit {row.name}: {described}; pass its own file, and classes=[...] if it was trained "
-        "for other classes than COCO's"
+        f"{file.name} does not fit {row.name}: {described}; pass its own file, and classes=[...] (--classes A,B) if it "
+        "was trained for other classes than COCO's"
     )
 
 

@@ -10,7 +10,9 @@ import torch
 from rgbdsod.datasets import TEST_SEED, BoxedSet, CocoSet, ShapeScenes
 from rgbdsod.defenses import Purifier
 from rgbdsod.errors import DataError, UsageError
-from rgbdsod.models import Detector, load_detector
+from rgbdsod.models import Detector
+from rgbdsod.models.detectors.objective_table import DETECTION_OBJECTIVES
+from rgbdsod.models.detectors.user import check_answers, check_detector, open_detector
 from rgbdsod.models.device import resolve_device
 from rgbdsod.run.execute import ImageCallback, Target, execute
 from rgbdsod.run.patch_defense.boxed import BoxedImages, Size
@@ -20,6 +22,7 @@ from rgbdsod.run.patch_defense.detect_result import DetectResult
 from rgbdsod.run.patch_defense.detect_task import DetectTask
 from rgbdsod.run.patch_defense.detection import Wish, has_aims
 from rgbdsod.run.patch_defense.photographs import Photographs
+from rgbdsod.types import Objects
 
 SIZES: Mapping[str, Size] = {"fastestdet": (352, 352), "fcos.tiny": (128, 128)}
 """What images are brought to for a detector that works at one size."""
@@ -33,6 +36,7 @@ def evaluate_patches(
     data: BoxedSet | None = None,
     *,
     weights: str | Path | None = None,
+    classes: Sequence[str] | None = None,
     annotations: str | Path | None = None,
     images: str | Path | None = None,
     image_size: Size | None = None,
@@ -58,9 +62,10 @@ def evaluate_patches(
     """Measure a detector under a patch for each image: average precision, success, controls; with defences likewise.
 
     Args:
-        detector: a name of `rgbdsod.models.DETECTORS`, or any `Detector`.
+        detector: a name of `rgbdsod.models.DETECTORS`, "FILE.py:function", or any `Detector`.
         data: images with boxes; None: of `annotations` and `images`, or else generated scenes of shapes.
         weights: file of the detector's state dict; None: the built-in ones.
+        classes: names of the classes that the file was trained for; None: those of the released weights.
         annotations: COCO instances file.
         images: folder with its images.
         image_size: (H, W) that images are brought to; None: what the detector works at, else as they are.
@@ -98,7 +103,9 @@ def evaluate_patches(
         expectation=expectation, seed=seed, patch=patch_choice(fields),
     )  # fmt: skip
     where = resolve_device(device)
-    victim = load_detector(detector, weights=weights, device=where) if isinstance(detector, str) else detector
+    victim = detector
+    if isinstance(detector, str):
+        victim = open_detector(detector, weights=weights, classes=classes, device=where)
     task = detect_task(
         victim, data if data is not None else open_boxed(annotations, images, n_samples), choice, goal=goal,
         attacked=attacked, label=label, image_size=image_size, calibration=calibration, extra=extra, device=where,
@@ -145,6 +152,7 @@ def detect_task(
     choice = replace(choice, patch=replace(choice.patch, modality="image")).checked()
     choice = replace(choice, defenses=tuple(name for name in choice.defenses if name != MODALITY_ORACLE))
     name = str(getattr(detector, "name", type(detector).__name__))
+    check_detector(detector, name)
     classes = tuple(detector.classes)
     size = image_size or SIZES.get(name)
     wish = Wish(goal, _position(attacked, classes, "--class"), _position(label, classes, "--label"))
@@ -178,11 +186,15 @@ def run_evaluate(
 
 
 def _try(task: DetectTask) -> None:
-    """Refuse an objective that this detector has not, before any work."""
+    """Refuse an objective that this detector has not, and a detector that answers amiss, before any work."""
     from rgbdsod.run.patch_defense.detection import DetectionSubject
 
     images, objects = task.data.batch([0])
+    images = images.to(task.device)
     DetectionSubject(task.detector, task.data.ids[:1], images, objects, task.wish).problem  # noqa: B018  (it checks)
+    of_training = DETECTION_OBJECTIVES[task.wish.objective].of_training
+    single = [Objects(*(field[~one.crowd].to(task.device) for field in one)) for one in objects]
+    check_answers(task.detector, images, task.name, losses=single if of_training else None)
 
 
 def _position(name: str | None, classes: tuple[str, ...], flag: str) -> int | None:
