@@ -19,6 +19,13 @@ _KEY = "rgbdsod.generator"
 BUILT_IN = ("gap", "advgan", "natural")
 """Generators that are shipped, trained on generated scenes: demonstrations, not the papers' networks."""
 
+_MAKERS = {
+    "perturbation": "rgbdsod generator train --kind gap --out FILE.safetensors",
+    "latent": "rgbdsod generator train --kind natural --out FILE.safetensors",
+    "patch": "python examples/make_naturalistic.py --data FOLDER --out FILE.safetensors",
+}
+"""Commands, by family."""
+
 
 def write(path: Path, network: nn.Module, about: Mapping[str, Any]) -> None:
     """Write a generator in one step, so that no half-written file is ever found.
@@ -47,14 +54,13 @@ def read(source: str | Path, family: str) -> tuple[dict[str, Tensor], dict[str, 
 
     Args:
         source: a name of `BUILT_IN`, or a file that `write` made.
-        family: what kind of generator is wanted: "perturbation" or "latent".
+        family: what kind of generator is wanted: "perturbation", "latent" or "patch".
 
     Raises:
         WeightsError: the file is missing, damaged, no generator, or one of another family.
     """
     path = Path(str(files(__package__) / "assets" / f"{source}.safetensors")) if source in BUILT_IN else Path(source)
-    kind = "natural" if family == "latent" else "gap"
-    make = f"make one with: rgbdsod generator train --kind {kind} --out FILE.safetensors"
+    make = f"make one with: {_MAKERS[family]}"
     if not path.is_file():
         raise WeightsError(f"no generator {source}; built-in are {', '.join(BUILT_IN)}, or {make}")
     try:

@@ -42,6 +42,8 @@ def adversarial_patch(
     natural: str | PatchGenerator = "none",
     natural_radius: float | None = None,
     crops: str = "demo",
+    generator: str | None = None,
+    naturalness: float = 0.0,
     gate: str = "none",
     **common: Unpack[Common],
 ) -> PatchResult:
@@ -75,11 +77,16 @@ def adversarial_patch(
         smooth: weight of the total variation; None: what goes with the transforms.
         printable: weight of the distance to printable colours; None: what goes with the transforms.
         natural: what the patch may show: "none": anything; "crop": a crop of a photograph, changed a little; "mix":
-            mixtures of 64 crops; "lowpass": no fine detail; or what a `PatchGenerator` draws.
+            mixtures of 64 crops; "lowpass": no fine detail; "vae": what a small network draws that comes with the
+            package; "file": what yours draws, if its file says that this is near photographs; "drawn": in any case;
+            or what a `PatchGenerator` draws.
         natural_radius: how far these reach: crop: a value may go so far from the photograph (16/255); mix: how uneven
             the weights may be (4); lowpass: the highest frequency as a share of Nyquist's (1/8); a generator: the
             longest latent vector over the root of its numbers (1). None: these.
         crops: a folder of photographs; "demo": some that come with the package. Those that are attacked are left out.
+        generator: the .safetensors file of "file" and "drawn".
+        naturalness: weight of the Frechet distance of the patch's appearances from those of crops, of 8 pixels a side
+            and more; 0: none.
         gate: for D3Net: "close" its depurator, so that depth is dropped, or keep it "open", besides the goal; "none".
         common: see `rgbdsod.attacks.core.Common`.
 
@@ -103,17 +110,17 @@ def adversarial_patch(
         "patch_size": patch_size, "shape": shape, "where": where, "at": at, "depth_mode": depth_mode,
         "depth_kind": depth_kind, "patch_goal": patch_goal, "transforms": transforms, "canvas": canvas,
         "smooth": smooth, "printable": printable, "natural": natural, "natural_radius": natural_radius,
-        "crops": crops, "gate": gate,
+        "crops": crops, "generator": generator, "naturalness": naturalness, "gate": gate,
     }  # fmt: skip
     plan = Blueprint(design, common.get("seed", 0))
     samples = check_inputs(problem, inputs, threat)
     ids, changed = check_ids(common.get("sample_ids"), samples), plan.changed(inputs, threat)
     with torch.inference_mode(False):
         setting, bank = plan.setting(image_size(inputs), changed), None
+        canvas_size, attacked = (setting.alpha.shape[-2], setting.alpha.shape[-1]), colour_of(inputs, changed)
         if plan.photographs or start == "image":
-            canvas_size = (setting.alpha.shape[-2], setting.alpha.shape[-1])
-            bank = plan.bank(canvas_size, colour_of(inputs, changed))
-        setting = replace(setting, family=plan.family(bank))
+            bank = plan.bank(canvas_size, attacked)
+        setting = replace(setting, family=plan.family(bank), nature=plan.nature(canvas_size, attacked))
         begin = start_of(start, None if plan.photographs else bank)
         pursuit = Pursuit(setting, changed, steps, step_size or 2 / 255, restarts, begin, draws)
         return seek(

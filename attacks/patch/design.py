@@ -12,9 +12,10 @@ from rgbdsod.attacks.patch.compose import COLOURS, Surface
 from rgbdsod.attacks.patch.gate import GATES
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
 from rgbdsod.attacks.patch.natural.bank import Bank, open_bank
-from rgbdsod.attacks.patch.natural.families import NATURAL, family_of
+from rgbdsod.attacks.patch.natural.families import NATURAL, check_generator, family_of
 from rgbdsod.attacks.patch.natural.family import Family, Free
 from rgbdsod.attacks.patch.natural.generated import PatchGenerator
+from rgbdsod.attacks.patch.natural.nature import CROPS, Nature
 from rgbdsod.attacks.patch.objectives import GOALS
 from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.pose import Size
@@ -42,6 +43,8 @@ class Design(TypedDict, total=False):
     natural: str | PatchGenerator
     natural_radius: float | None
     crops: str
+    generator: str | None
+    naturalness: float
     gate: str
 
 
@@ -68,9 +71,11 @@ class Blueprint:
         if isinstance(design["natural"], str):
             check_choice(NATURAL, natural=design["natural"])
         if design["natural"] == "none" and design["natural_radius"] is not None:
-            raise UsageError("--natural-radius is of a natural patch; pass --set natural=crop, mix or lowpass too")
+            raise UsageError("--natural-radius is of a natural patch; pass --set natural=crop, mix, lowpass or vae too")
+        check_generator(design["natural"], design["generator"])
         check_numbers(natural_radius=design["natural_radius"])
         check_numbers(zero=True, canvas=float(design["canvas"]), smooth=design["smooth"], printable=design["printable"])
+        check_numbers(zero=True, naturalness=design["naturalness"])
         Surface(design["depth_mode"], DepthKind.parse(design["depth_kind"]))
         Placement(design["where"], design["at"])
 
@@ -79,13 +84,16 @@ class Blueprint:
         """Where the patch goes."""
         return Placement(self.design["where"], self.design["at"])
 
-    def setting(self, image: Size, changed: tuple[str, ...], family: Family | None = None) -> Setting:
+    def setting(
+        self, image: Size, changed: tuple[str, ...], family: Family | None = None, nature: Nature | None = None
+    ) -> Setting:
         """The design for pictures of one size.
 
         Args:
             image: (H, W).
             changed: the inputs that carry the patch.
             family: what it may show; None: anything.
+            nature: what being unlike photographs costs; None: nothing.
 
         Raises:
             UsageError: the patch is larger than the picture, or smaller than a pixel.
@@ -107,12 +115,25 @@ class Blueprint:
             parse_share(design["patch_size"]),
             family or Free(),
             design["gate"],
+            nature,
         )
 
     @property
     def photographs(self) -> bool:
         """Whether what it may show is made of photographs."""
         return self.design["natural"] in ("crop", "mix")
+
+    def nature(self, canvas: Size, attacked: Iterable[Tensor]) -> Nature | None:
+        """What being unlike the design's photographs costs.
+
+        Args:
+            canvas: (h, w) of the patch.
+            attacked: the pictures that are attacked; none of them is among the photographs.
+        """
+        weight = self.design["naturalness"]
+        if not weight:
+            return None
+        return Nature.of(open_bank(self.design["crops"], canvas, attacked, count=CROPS, seed=self.seed), weight)
 
     def bank(self, canvas: Size, attacked: Iterable[Tensor]) -> Bank:
         """Crops of the design's photographs.
@@ -129,7 +150,7 @@ class Blueprint:
         Args:
             bank: of crops, where it is made of photographs.
         """
-        return family_of(self.design["natural"], self.design["natural_radius"], bank)
+        return family_of(self.design["natural"], self.design["natural_radius"], bank, self.design["generator"])
 
     def changed(self, inputs: Inputs, threat: Threat) -> tuple[str, ...]:
         """The inputs that carry the patch.

@@ -1,6 +1,6 @@
 """A patch for all pictures in the making: its steps, its looks, and what it takes to go on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -16,9 +16,9 @@ from rgbdsod.attacks.patch.design import Blueprint, colour_of, image_size
 from rgbdsod.attacks.patch.expectation import Expectation, rounded
 from rgbdsod.attacks.patch.keeping import Kept, digest
 from rgbdsod.attacks.patch.layout import Known, Layout, Spot, with_place
-from rgbdsod.attacks.patch.natural.bank import Bank
 from rgbdsod.attacks.patch.natural.family import LATENT, Family
 from rgbdsod.attacks.patch.patch import Patch
+from rgbdsod.attacks.patch.pose import Size
 from rgbdsod.attacks.patch.problem import PLANE, PatchProblem
 from rgbdsod.attacks.patch.seeking import Pursuit, some_rows
 from rgbdsod.attacks.patch.steps import Annealed, grey, step_of
@@ -72,11 +72,13 @@ class PatchFit:
         self._changed = plan.changed(first, threat)
         if not self._changed:
             raise UsageError("no input may change, so no patch can be fitted; pass a radius above 0, usually 1")
-        self._family: Family = plan.family(self._bank(first) if plan.photographs else None)
+        canvas = self._canvas(first)
+        self._family: Family = plan.family(plan.bank(canvas, self._attacked()) if plan.photographs else None)
+        self._nature = plan.nature(canvas, self._attacked())
         self._points = self._pursuit(first).variables(first, ["one"])
         self._estimate = Expectation(steps, draws)
-        reach = {self._family.variable: self._family.reach}
-        balls = {name: ball(value, Budget(eps=reach.get(name, 0.5))) for name, value in self._points.items()}
+        own = {self._family.variable: replace(self._family.budget, levels=None)}
+        balls = {name: ball(value, own.get(name, Budget(eps=0.5))) for name, value in self._points.items()}
         like = next(iter(self._points.values()))
         sizes = {name: like.new_tensor(step_of(step_size)[name]) for name in self._points}
         self._rule = Annealed(balls, sizes, steps)
@@ -169,14 +171,17 @@ class PatchFit:
         self._balance = Balance(kept.streaks)
 
     def _pursuit(self, inputs: Inputs) -> Pursuit:
-        setting = self._plan.setting(image_size(inputs), self._changed, self._family)
+        setting = self._plan.setting(image_size(inputs), self._changed, self._family, self._nature)
         return Pursuit(setting, self._changed, self._steps, 1.0, 1, grey, self._draws)
 
-    def _bank(self, first: Inputs) -> Bank:
-        """Crops of photographs that are in none of the batches."""
+    def _canvas(self, first: Inputs) -> Size:
+        """(h, w) of the patch."""
         alpha = self._plan.setting(image_size(first), self._changed).alpha
-        attacked = (own for batch in self._batches for own in colour_of(Batch(*batch).inputs, self._changed))
-        return self._plan.bank((alpha.shape[-2], alpha.shape[-1]), attacked)
+        return alpha.shape[-2], alpha.shape[-1]
+
+    def _attacked(self) -> Iterator[Tensor]:
+        """The pictures of all batches, which no crop is to be of."""
+        return (own for batch in self._batches for own in colour_of(Batch(*batch).inputs, self._changed))
 
     def _open(self, number: int, purpose: str) -> tuple[PatchProblem, Inputs, Tensor] | None:
         """One batch with the patch's places for a purpose, and how much each picture counts.

@@ -229,12 +229,14 @@ class PatchProblem:
         return View(glimpse.outputs, objects, glimpse.mask, ~glimpse.hidden, empty & ~glimpse.hidden)
 
     def costs(self, inputs: Inputs) -> dict[str, Tensor]:
-        """What the printer minds, (B,) each, by the setting that weighs it; what weighs nothing is left out."""
+        """What is paid for, (B,) each, by the setting that weighs it; what weighs nothing is left out."""
         setting, colours, found = self._setting, self._shown(inputs).get(COLOUR), {}
         if colours is not None and setting.smooth:
             found["smooth"] = setting.smooth * total_variation(colours, setting.span)
         if colours is not None and setting.printable:
             found["printable"] = setting.printable * unprintable(colours)
+        if colours is not None and setting.nature is not None:
+            found["naturalness"] = setting.nature.cost(colours, self._scene.ids, self._draws[0])
         return found
 
     def _shown(self, inputs: Inputs) -> Inputs:

@@ -9,6 +9,7 @@ from torch import Tensor
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.patch.compose import Surface
 from rgbdsod.attacks.patch.natural.family import Family, Free
+from rgbdsod.attacks.patch.natural.nature import Nature
 from rgbdsod.attacks.patch.pose import Pose, Size
 from rgbdsod.attacks.patch.transforms.presets import Transforms
 from rgbdsod.attacks.problem import Problem
@@ -62,6 +63,7 @@ class Setting:
         share: the patch's size as a share.
         family: what the patch may show.
         gate: D3Net's depurator: "none": let it be; "close" it, so that depth is dropped; or keep it "open".
+        nature: what being unlike photographs costs; None: nothing.
     """
 
     alpha: Tensor
@@ -75,6 +77,7 @@ class Setting:
     share: float = 0.05
     family: Family = field(default_factory=Free)
     gate: str = "none"
+    nature: Nature | None = None
 
 
 class Layer(NamedTuple):

@@ -13,7 +13,6 @@ from rgbdsod.attacks.door import workable
 from rgbdsod.attacks.patch.expectation import Expectation, looks
 from rgbdsod.attacks.patch.ghosts import ghost_region
 from rgbdsod.attacks.patch.layout import Known, Layout, Spot, layers_of, sensitivity, with_place
-from rgbdsod.attacks.patch.natural.family import LATENT
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.pose import homographies
@@ -72,11 +71,8 @@ class Pursuit:
     def run(self, problem: PatchProblem, inputs: Inputs, common: Common) -> Result:
         """The core's result in the patch's variables, colours on the grid of 8 bit."""
         variables = self.variables(inputs, list(common.get("sample_ids") or ()))
-        reach = {self.setting.family.variable: self.setting.family.reach}
-        budgets = {
-            name: Budget(eps=reach.get(name, 0.5), levels=None if name in (PLANE, LATENT) else 255)
-            for name in variables
-        }
+        own, whole = {self.setting.family.variable: self.setting.family.budget}, Budget(eps=0.5, levels=255)
+        budgets = {name: own.get(name, Budget(eps=0.5) if name == PLANE else whole) for name in variables}
         untouched = {name: value for name, value in inputs.items() if name not in self.changed}
         return perturb(
             cast(Problem, problem),

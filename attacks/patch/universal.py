@@ -19,7 +19,8 @@ from rgbdsod.types import Callback
 _USUAL: Design = {
     "patch_size": "5%", "shape": "square", "where": "random", "at": "0.5,0.5", "depth_mode": "plane",
     "depth_kind": "unknown", "patch_goal": "own", "transforms": "print", "canvas": 64, "smooth": None,
-    "printable": None, "natural": "none", "natural_radius": None, "crops": "demo", "gate": "none",
+    "printable": None, "natural": "none", "natural_radius": None, "crops": "demo", "generator": None,
+    "naturalness": 0.0, "gate": "none",
 }  # fmt: skip
 
 

@@ -123,7 +123,7 @@ def test_latent_vectors_are_shortened():
     generator = PatchGenerator(Spy(), 4, radius=0.5)
     shown = generator.colours(torch.tensor([[[0.0, 1.0, 0.0, 1.0]], [[0.5, 0.5, 0.5, 0.6]]]), (8, 6))
     assert shown.shape == (2, 3, 8, 6)
-    assert seen[-1].norm(dim=1).tolist() == pytest.approx([0.5 * 2, 0.6])
+    assert seen[-1].norm(dim=1).tolist() == pytest.approx([0.5 * 2, 0.2 * 0.05 * 255 / 4])
 
 
 def test_a_generator_is_held_still():

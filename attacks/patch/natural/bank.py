@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import cycle
 from pathlib import Path
 
 import cv2
@@ -59,12 +60,38 @@ def open_bank(folder: str, canvas: Size, attacked: Iterable[Tensor], *, count: i
         DataError: the folder or a photograph cannot be read.
         UsageError: all photographs are attacked.
     """
-    paths = _photographs(folder, count, seed)
-    left = _left([_read(path) for path in paths], attacked)
+    left = _left(read_photographs(folder, count, seed), attacked)
     if not left:
         raise UsageError(f"--set crops={folder}: all its photographs are attacked; pass a folder of others")
-    cut = [_cut(left[at % len(left)], canvas, stream(seed, "patch", "crop", at)) for at in range(count)]
-    return Bank((torch.stack(cut) * 255).round() / 255, seed)
+    return Bank(cut_crops(left, canvas, count, seed), seed)
+
+
+def read_photographs(folder: str, most: int, seed: int = 0) -> list[Tensor]:
+    """Photographs (3,H,W) in [0, 1] of a folder, in a seeded order, at most so many.
+
+    Args:
+        folder: of photographs; "demo": those that come with the package.
+        most: how many.
+        seed: of the order.
+
+    Raises:
+        DataError: the folder or a photograph cannot be read.
+    """
+    return [_read(path) for path in _photographs(folder, most, seed)]
+
+
+def cut_crops(photographs: Sequence[Tensor], canvas: Size, count: int, seed: int = 0) -> Tensor:
+    """Crops (N,3,h,w) on the grid of 8 bit, of one photograph after the other.
+
+    Args:
+        photographs: (3,H,W) in [0, 1] each.
+        canvas: (h, w) of a crop.
+        count: how many.
+        seed: of places and sizes.
+    """
+    pieces = zip(range(count), cycle(photographs), strict=False)
+    cut = [_cut(photograph, canvas, stream(seed, "patch", "crop", at)) for at, photograph in pieces]
+    return (torch.stack(cut) * 255).round() / 255
 
 
 def _photographs(folder: str, count: int, seed: int) -> list[Path]:

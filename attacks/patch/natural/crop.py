@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from rgbdsod.attacks.budget import Budget
 from rgbdsod.attacks.patch.natural.bank import Bank
 from rgbdsod.attacks.patch.natural.family import COLOUR
 from rgbdsod.attacks.patch.pose import Size
@@ -27,9 +28,9 @@ class Crop:
     modules: ClassVar[tuple[nn.Module, ...]] = ()
 
     @property
-    def reach(self) -> float:
-        """The radius."""
-        return self.radius
+    def budget(self) -> Budget:
+        """The ball."""
+        return Budget(eps=self.radius, levels=255)
 
     def centre(self, ids: Sequence[str], like: Tensor, canvas: Size) -> Tensor:
         """Each sample's crop, by its id."""

@@ -10,10 +10,9 @@ from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.door import check_choice, check_counts
 from rgbdsod.attacks.patch.attack import adversarial_patch
 from rgbdsod.attacks.patch.natural.bank import DEMO, open_bank
-from rgbdsod.attacks.patch.transforms.draw import Draw
-from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS, Transforms
+from rgbdsod.attacks.patch.natural.nature import appear
+from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
 from rgbdsod.attacks.problem import Problem
-from rgbdsod.attacks.randomness import Streams
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 
@@ -63,7 +62,7 @@ def natural_curve(
         threat: budgets by input, as for `adversarial_patch`.
         radii: see `natural_radius` there.
         distance: of two sets of pictures; `rgbdsod.metrics.distribution_distance` for one.
-        natural: the family, "crop", "mix", "lowpass" or a `PatchGenerator`.
+        natural: the family, "crop", "mix", "lowpass", "vae", ... or a `PatchGenerator`.
         appearances: of all patches together, at least; as many crops.
         seen: the transforms that they are seen under; of these what happens to colours.
         settings: of `adversarial_patch`.
@@ -97,18 +96,3 @@ def natural_curve(
             NaturalPoint(float(radius), float(loss), float(fooled), float(distance(patches, reference)), len(patches))
         )
     return points
-
-
-@torch.no_grad()
-def appear(pictures: Tensor, transforms: Transforms, seed: int) -> Tensor:
-    """Pictures (N,3,h,w) as print, light and wear leave them, each under a draw of its own.
-
-    Args:
-        pictures: in [0, 1].
-        transforms: of which what happens to colours.
-        seed: of the draws.
-    """
-    draw = Draw(Streams(seed, [str(at) for at in range(len(pictures))], "patch", "appear"), pictures)
-    for change in transforms.colours:
-        pictures = change(pictures, draw)
-    return pictures.clamp(0, 1)

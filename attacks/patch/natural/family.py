@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from rgbdsod.attacks.budget import Budget
 from rgbdsod.attacks.patch.pose import Size
 
 COLOUR, LATENT = "patch", "latent"
@@ -32,8 +33,8 @@ class Family(Protocol):
         ...
 
     @property
-    def reach(self) -> float:
-        """How far the variable may go from its centre, either way."""
+    def budget(self) -> Budget:
+        """How far the variable may go from its centre, and on which grid it is saved."""
         ...
 
     @property
@@ -50,13 +51,18 @@ class Family(Protocol):
         ...
 
 
+WHOLE = Budget(eps=0.5)
+"""Of latent numbers that may take any value."""
+
+
 @dataclass(frozen=True)
 class Free:
     """Any colours."""
 
     name = "none"
     variable = COLOUR
-    radius = reach = 0.5
+    radius = 0.5
+    budget: ClassVar[Budget] = Budget(eps=0.5, levels=255)
     modules: ClassVar[tuple[nn.Module, ...]] = ()
 
     def centre(self, ids: Sequence[str], like: Tensor, canvas: Size) -> Tensor:

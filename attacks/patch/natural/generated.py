@@ -7,12 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from rgbdsod.attacks.budget import Budget
 from rgbdsod.attacks.patch.compose import passing
+from rgbdsod.attacks.patch.natural.drawer import check_natural, load_drawer
 from rgbdsod.attacks.patch.natural.family import LATENT, halfway, signed
 from rgbdsod.attacks.patch.pose import Size
 from rgbdsod.errors import UsageError
 
-_REACH = 3.0  # standard deviations that a latent number may go either way
+_REACH = 0.05 * 255 / 4  # standard deviations either way; a step of 2/255 is then the 0.05 of a search for latents
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +23,7 @@ class PatchGenerator:
 
     Args:
         module: takes (B, numbers), standard normal when it was trained; returns pictures (B,3,H,W) in [0, 1] of any
-            size. Read your file into it yourself.
+            size.
         numbers: of a latent vector.
         radius: a vector longer than so many times the root of `numbers` is shortened to it.
         name: what the patch's facts say.
@@ -37,7 +39,23 @@ class PatchGenerator:
     radius: float = 1.0
     name: str = "generator"
     variable = LATENT
-    reach = 0.5
+
+    @classmethod
+    def load(cls, source: str, *, checked: bool = True, name: str = "file") -> "PatchGenerator":
+        """A generator from its file, as `examples/make_naturalistic.py` writes it.
+
+        Args:
+            source: the file; "vae": the one that comes with the package.
+            checked: refuse one whose pictures are farther from photographs than noisy photographs are.
+            name: what the patch's facts say.
+
+        Raises:
+            WeightsError: the file is missing, damaged or something else, or its pictures are refused.
+        """
+        drawer = load_drawer(source)
+        if checked:
+            check_natural(drawer, source)
+        return cls(drawer, drawer.scope.numbers, name=name)
 
     def __post_init__(self) -> None:
         weight = next(self.module.parameters(), torch.empty(0))
@@ -54,6 +72,11 @@ class PatchGenerator:
             raise UsageError(
                 f"the generator's values run from {found.min():.3g} to {found.max():.3g}; end it in [0, 1]"
             )
+
+    @property
+    def budget(self) -> Budget:
+        """The ball of the longest vectors: every step ends in it."""
+        return Budget("l2", self.radius * self.numbers**0.5 / (2 * _REACH))
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from rgbdsod.attacks.patch.natural.family import LATENT, halfway, signed
+from rgbdsod.attacks.patch.natural.family import LATENT, WHOLE, halfway, signed
 from rgbdsod.attacks.patch.pose import Size
 
 
@@ -26,7 +26,7 @@ class Lowpass:
     radius: float = 1 / 8
     name = "lowpass"
     variable = LATENT
-    reach = 0.5
+    budget = WHOLE
     modules: ClassVar[tuple[nn.Module, ...]] = ()
 
     def centre(self, ids: Sequence[str], like: Tensor, canvas: Size) -> Tensor:

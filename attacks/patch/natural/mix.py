@@ -10,7 +10,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from rgbdsod.attacks.patch.compose import passing
 from rgbdsod.attacks.patch.natural.bank import Bank
-from rgbdsod.attacks.patch.natural.family import LATENT, halfway, signed
+from rgbdsod.attacks.patch.natural.family import LATENT, WHOLE, halfway, signed
 from rgbdsod.attacks.patch.pose import Size
 
 _WARP, _GAIN = 0.3, 0.3  # how far the numbers of the affine map and of the colours go from those that change nothing
@@ -29,7 +29,7 @@ class Mix:
     radius: float = 4.0
     name = "mix"
     variable = LATENT
-    reach = 0.5
+    budget = WHOLE
     modules: ClassVar[tuple[nn.Module, ...]] = ()
 
     def centre(self, ids: Sequence[str], like: Tensor, canvas: Size) -> Tensor:

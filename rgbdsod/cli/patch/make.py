@@ -9,7 +9,7 @@ from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.patch import flags as own
 from rgbdsod.cli.patch.running import run_make
 
-_SEARCH = "Search"
+_SEARCH, _NATURAL = "Search", "Natural pictures"
 
 
 def make(
@@ -57,14 +57,22 @@ def make(
     ] = None,
     start: Annotated[str, Option(help="uniform, grey or image.", rich_help_panel=_SEARCH)] = "uniform",
     natural: Annotated[
-        str, Option(help="What it may show: none (anything), crop, mix, lowpass.", rich_help_panel=_SEARCH)
+        str,
+        Option(
+            help="What it may show: none (anything), crop, mix, lowpass, vae, file, drawn.", rich_help_panel=_NATURAL
+        ),
     ] = "none",
     natural_radius: Annotated[
-        float | None, Option(help="How far that reaches; default: its own.", rich_help_panel=_SEARCH)
+        float | None,
+        Option("--natural-radius", "--tau", help="How far that reaches; default: its own.", rich_help_panel=_NATURAL),
     ] = None,
-    crops: Annotated[
-        str, Option(help="crop, mix: a folder of photographs, or demo.", rich_help_panel=_SEARCH)
-    ] = "demo",
+    generator: Annotated[
+        str | None, Option(help="file, drawn: FILE.safetensors of a generator.", rich_help_panel=_NATURAL)
+    ] = None,
+    naturalness: Annotated[
+        float, Option(help="Weight of the distance from photographs.", rich_help_panel=_NATURAL)
+    ] = 0.0,
+    crops: Annotated[str, Option(help="Photographs: a folder of them, or demo.", rich_help_panel=_NATURAL)] = "demo",
     gate: Annotated[str, Option(help="d3net: close or open its depurator.", rich_help_panel=_SEARCH)] = "none",
     canvas: Annotated[
         int | None, Option(help="Side of the patch's picture; 0: as large as seen.", rich_help_panel=_SEARCH)

@@ -8,7 +8,7 @@ from rgbdsod.attacks.patch.compose import DEPTH_MODES
 from rgbdsod.attacks.patch.design import Design
 from rgbdsod.attacks.patch.gate import GATES
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
-from rgbdsod.attacks.patch.natural.families import NATURAL
+from rgbdsod.attacks.patch.natural.families import NATURAL, check_generator
 from rgbdsod.attacks.patch.objectives import GOALS
 from rgbdsod.attacks.patch.placement import PLACEMENTS, Placement
 from rgbdsod.attacks.patch.shapes import parse_share, sides
@@ -51,9 +51,12 @@ class PatchSettings:
             patch.
         smooth: weight of the total variation; None: what goes with the transforms.
         printable: weight of the distance to printable colours; None: what goes with the transforms.
-        natural: what the patch may show: "none" (anything), "crop", "mix" or "lowpass"; see `adversarial_patch`.
+        natural: what the patch may show: "none" (anything), "crop", "mix", "lowpass", "vae", "file" or "drawn"; see
+            `adversarial_patch`.
         natural_radius: how far that reaches; None: its own.
         crops: a folder of photographs for "crop" and "mix"; "demo": some that come with the package.
+        generator: the .safetensors file of "file" and "drawn".
+        naturalness: weight of the distance from photographs.
         gate: for D3Net: "close" or "open" its depurator, besides the goal; "none".
         seed: of places, starts, transforms and controls.
         dtype: what the network computes in while the patch is sought.
@@ -80,6 +83,8 @@ class PatchSettings:
     natural: str = "none"
     natural_radius: float | None = None
     crops: str = "demo"
+    generator: str | None = None
+    naturalness: float = 0.0
     gate: str = "none"
     seed: int = 0
     dtype: str = "float32"
@@ -103,6 +108,7 @@ class PatchSettings:
         _known("--start", self.start, STARTS)
         _known("--natural", self.natural, NATURAL)
         _known("--gate", self.gate, GATES)
+        check_generator(self.natural, self.generator)
         parse_share(self.size, "--size")
         sides(self.shape)
         DepthKind.parse(self.depth_kind)
@@ -156,7 +162,7 @@ class PatchSettings:
             "depth_mode": self.depth_mode, "depth_kind": self.depth_kind, "patch_goal": self.goal,
             "transforms": self.transforms, "canvas": self.canvas or 0, "smooth": self.smooth,
             "printable": self.printable, "natural": self.natural, "natural_radius": self.natural_radius,
-            "crops": self.crops, "gate": self.gate,
+            "crops": self.crops, "generator": self.generator, "naturalness": self.naturalness, "gate": self.gate,
         }  # fmt: skip
 
     def search(self) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Patches beside photographs: their spectra, and how far their appearances are from crops."""
