@@ -1,0 +1,1 @@
+"""Pages of patches beside photographs: spectra and distances."""
