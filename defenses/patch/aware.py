@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from rgbdsod.attacks import Bpda
-from rgbdsod.defenses.patch.purifier import Purified, Purifier
+from rgbdsod.defenses.patch.purifier import Purified, Purifier, installed
 from rgbdsod.types import Inputs, MapModel
 
 
@@ -19,8 +19,8 @@ def through(purifier: Purifier, inputs: Inputs) -> Purified:
         inputs: images by name, in [0, 1].
 
     Returns:
-        Inputs with the defence's values and the surrogate's gradient; the defence's mask; the surrogate's score, which
-        an attack that wants to stay unseen keeps low.
+        Inputs and mask with the defence's values and the surrogate's gradient; the surrogate's score, which an attack
+        that wants to stay unseen keeps low.
 
     Example:
         >>> import torch
@@ -37,9 +37,8 @@ def through(purifier: Purifier, inputs: Inputs) -> Purified:
     with torch.no_grad():
         true = purifier(inputs)
     guide = purifier.surrogate(inputs)
-    return Purified(
-        {key: _joined(true.inputs[key], value) for key, value in guide.inputs.items()}, true.mask, guide.score
-    )
+    values = {key: _joined(true.inputs[key], value) for key, value in guide.inputs.items()}
+    return Purified(values, _joined(true.mask, guide.mask), guide.score)
 
 
 class Defended(nn.Module):
@@ -68,6 +67,10 @@ class Defended(nn.Module):
     def forward(self, inputs: Inputs) -> Any:
         """The model's outputs for the purified inputs."""
         purified = through(self.purifier, inputs).inputs
+        with installed(self.purifier):
+            return self._outputs(purified)
+
+    def _outputs(self, purified: Inputs) -> Any:
         if not isinstance(self.model, MapModel):
             return self.model(purified)
         features = {key: self.model.encode(key, purified[key]) for key in self.model.inputs}

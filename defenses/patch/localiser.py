@@ -32,6 +32,7 @@ class Localiser(Defence):
 
     differentiable: ClassVar[Differentiable] = "bpda"
     colour_only: ClassVar[bool] = True
+    thresholded: ClassVar[bool] = True
     sharpness: ClassVar[float] = 50.0
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
@@ -74,6 +75,25 @@ class Defence(ABC):
     differentiable: ClassVar[Differentiable] = "exact"
     random: ClassVar[bool] = False
     colour_only: ClassVar[bool] = False
+    thresholded: ClassVar[bool] = False
+    """Whether clean images set a threshold of its score."""
+    published: ClassVar[bool] = True
+    """Whether it has a threshold without clean images, its paper's."""
+
+    def in_front_of(self, victim: object) -> Self:
+        """The same defence for this victim; most need not know it.
+
+        Args:
+            victim: a saliency network, a detector, or None where images alone are looked at.
+
+        Raises:
+            UsageError: the defence does not work for this victim.
+        """
+        return self
+
+    def installed(self) -> AbstractContextManager[None]:
+        """While it lasts, the victim computes as the defence wants it to; most change inputs alone."""
+        return nullcontext()
 
     def images(self, inputs: Inputs) -> dict[str, Tensor]:
         """The inputs that the defence works on, checked.
@@ -99,6 +119,11 @@ class Defence(ABC):
     def surrogate(self, inputs: Inputs) -> Purified:
         """The defence itself, where it is differentiable."""
         return self(inputs)
+
+
+def installed(purifier: Purifier) -> AbstractContextManager[None]:
+    """`Defence.installed`, of any purifier."""
+    return purifier.installed() if isinstance(purifier, Defence) else nullcontext()
 
 
 class Filter(Defence):

@@ -20,7 +20,8 @@ class PatchDefenseRow:
         name: what a user types.
         path: where it is, "module:Class".
         summary: what it does.
-        kind: a filter changes all pixels, a localiser looks for the patch, a reference is a row of comparison.
+        kind: a filter changes all pixels, a localiser looks for the patch, a switch drops a whole input, a clipping
+            changes the model, a reference is a row of comparison.
         paper: authors, title and year; "" where it has none.
         arxiv: arXiv id, or "".
         passes: through networks, for one batch: F a forward of the model, u of a small network of its own.
@@ -32,7 +33,7 @@ class PatchDefenseRow:
     name: str
     path: str
     summary: str
-    kind: Literal["filter", "localiser", "reference"]
+    kind: Literal["filter", "localiser", "switch", "clipping", "reference"]
     paper: str = ""
     arxiv: str = ""
     passes: str = "0"
@@ -78,11 +79,41 @@ PATCH_DEFENSES: Table[PatchDefenseRow] = Table(
                         "windows unlike their neighbours that change under JPEG, by superpixels; not PAD", "localiser",
                         "after Jing et al., PAD: Patch-Agnostic Defense, 2024", "",
                         aware="penalty on the change under a differentiable codec"),
-        PatchDefenseRow("sac", f"{_HERE}.learned.sac:Sac", "a trained segmenter, its mask completed to rectangles", "localiser",
-                        "Liu et al., Segment and Complete, 2022", "2112.04532", "1u",
+        PatchDefenseRow("zmask", f"{_HERE}.features.zmask:ZMask",
+                        "pixels at which layers of the victim are far more active than on clean images", "localiser",
+                        "Rossolini et al., Z-Mask, 2023", "2203.07341",
+                        "1F", aware="exact through the features, soft threshold, penalty on the z-scores",
+                        needs="a model, clean images"),
+        PatchDefenseRow("fnc", f"{_HERE}.features.fnc:FeatureNormClipping",
+                        "in the victim's first stages no feature vector is longer than the mean", "clipping",
+                        "Yu et al., Clipping Feature Norms, 2021", "",
+                        needs="a model"),
+        PatchDefenseRow("sac", f"{_HERE}.learned.sac:Sac", "a trained segmenter, its mask completed to rectangles",
+                        "localiser", "Liu et al., Segment and Complete, 2022", "2112.04532", "1u",
                         aware="sigmoid mask, straight-through completion", trained=True),
-        PatchDefenseRow("nutnet", f"{_HERE}.learned.nutnet:NutNet", "pixels that an autoencoder of clean blocks draws badly",
-                        "localiser", "Lin et al., I Don't Know You, But I Can Catch You, 2024", "2406.10285", "1u",
+        PatchDefenseRow("patchzero", f"{_HERE}.learned.patchzero:PatchZero",
+                        "the segmenter of sac alone; masked pixels become the mean", "localiser",
+                        "Xu et al., PatchZero, 2023", "2207.01795", "1u", aware="sigmoid mask", trained=True),
+        PatchDefenseRow("adyolo", f"{_HERE}.learned.adyolo:AdYolo",
+                        'boxes of a class "patch" that the small detector fcos.tiny has learned besides', "localiser",
+                        "Ji et al., Adversarial YOLO, 2021", "2103.08860", "1F",
+                        aware="penalty on the probability of the class", trained=True, needs="the model fcos.tiny"),
+        PatchDefenseRow("frame", f"{_HERE}.learned.frame:Frame",
+                        "a border of 5 % that was learned in competition with patches", "filter",
+                        "Yu et al., Universal Defensive Frame, 2022", "2204.13004", trained=True,
+                        needs="a model that a frame was learned for"),
+        PatchDefenseRow("depurator", f"{_HERE}.switches.depurator:Depurator",
+                        "depth is dropped where maps with it and of it alone are far apart", "switch",
+                        "Fan et al., D3Net, 2021", "1907.06781", "2F",
+                        aware="soft switch, penalty on the distance", needs="a model"),
+        PatchDefenseRow("pair-head", f"{_HERE}.switches.pair_head:PairHead",
+                        "the input is dropped that heads of an alignment training accuse", "switch",
+                        "after Shao et al., HAMMER, 2023", "2304.02556", "1F",
+                        aware="soft switch, penalty on the accusation",
+                        needs="a model trained with --manipulation, clean images"),
+        PatchDefenseRow("nutnet", f"{_HERE}.learned.nutnet:NutNet",
+                        "pixels that an autoencoder of clean blocks draws badly", "localiser",
+                        "Lin et al., I Don't Know You, But I Can Catch You, 2024", "2406.10285", "1u",
                         aware="soft thresholds, penalty on both errors", trained=True),
         PatchDefenseRow("cross-gate", f"{_HERE}.cross.gate:CrossGate",
                         "windows in which the maps from RGB and from depth disagree", "localiser",

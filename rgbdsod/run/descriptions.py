@@ -39,6 +39,8 @@ DETECTOR_FAMILIES = {
 PATCH_DEFENSE_KINDS = {
     "filter": "changes all pixels",
     "localiser": "looks for the patch and replaces it",
+    "switch": "drops an input that it takes for attacked",
+    "clipping": "changes the model, not the image",
     "reference": "is a row of comparison",
 }
 """What a defence against patches does."""

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rgbdsod.defenses.patch.localiser import MaskAndFill
 from rgbdsod.defenses.patch.learned.weights import load_weights
+from rgbdsod.defenses.patch.localiser import MaskAndFill
 
 BLOCKS = 10  # each way
 PIXELS = 16  # that a block is brought to, each way

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rgbdsod.defenses.patch.learned.completion import complete_shapes
-from rgbdsod.defenses.patch.localiser import MaskAndFill
 from rgbdsod.defenses.patch.learned.segmenter import Segmenter, shrunk
 from rgbdsod.defenses.patch.learned.weights import load_weights
+from rgbdsod.defenses.patch.localiser import MaskAndFill
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,11 +38,12 @@ class Sac(MaskAndFill):
     network: Segmenter = field(init=False, repr=False)
 
     name: ClassVar[str] = "sac"
+    asset: ClassVar[str] = "sac"
     sharpness: ClassVar[float] = 10.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "network", load_weights(Segmenter(), self.name, self.weights))
+        object.__setattr__(self, "network", load_weights(Segmenter(), self.asset, self.weights))
 
     def evidence(self, image: Tensor) -> Tensor:
         """The probability of a patch."""

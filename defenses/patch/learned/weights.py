@@ -1,12 +1,13 @@
 """Weights of the small networks of learned defences: safetensors files, nothing is unpickled."""
 
+import json
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from rgbdsod.errors import WeightsError
 
@@ -20,22 +21,44 @@ def load_weights(network: Network, name: str, path: str | Path | None) -> Networ
 
     Args:
         network: of the right architecture.
-        name: of the defence, for the built-in file and for messages.
+        name: of the built-in file, for messages too.
         path: of a safetensors file; None: the built-in one.
 
     Raises:
         WeightsError: the file is missing, damaged, or does not fit.
     """
-    file = ASSETS / f"{name}.safetensors" if path is None else Path(path)
+    try:
+        network.load_state_dict(read_asset(name, path))
+    except RuntimeError as error:
+        raise _unfit(name, path, error) from error
+    return network.eval().requires_grad_(False)
+
+
+def read_asset(name: str, path: str | Path | None) -> dict[str, Tensor]:
+    """The tensors of a file in float32, by name; arguments and errors as for `load_weights`."""
+    file = asset_path(name) if path is None else Path(path)
     if not file.is_file():
         raise WeightsError(
             f"{name} has no weights at {file}; leave weights out for the built-in ones, or make some with "
             "examples/make_patch_defenses.py"
         )
     try:
-        state = load_file(file)
-        network.load_state_dict({key: value.to(torch.float32) for key, value in state.items()})
-    except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise WeightsError(f"{file} does not fit {name} ({reason}); pass a file that was made for it") from error
-    return network.eval().requires_grad_(False)
+        return {key: value.to(torch.float32) for key, value in load_file(file).items()}
+    except SafetensorError as error:
+        raise _unfit(name, path, error) from error
+
+
+def asset_path(name: str) -> Path:
+    """Where the built-in file of a defence is."""
+    return ASSETS / f"{name}.safetensors"
+
+
+def asset_record(name: str) -> dict[str, Any]:
+    """What is recorded beside a built-in file."""
+    found: dict[str, Any] = json.loads(asset_path(name).with_suffix(".json").read_text(encoding="utf-8"))
+    return found
+
+
+def _unfit(name: str, path: str | Path | None, error: Exception) -> WeightsError:
+    reason = str(error).splitlines()[-1].strip()
+    return WeightsError(f"{path or asset_path(name)} does not fit {name} ({reason}); pass a file that was made for it")

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from rgbdsod.defenses import PATCH_DEFENSES, Defence, Purifier, patch_defense
 from rgbdsod.defenses.patch.cross.defence import CrossDefence
 from rgbdsod.defenses.patch.localiser import Localiser
 from rgbdsod.defenses.patch.reference import Oracle, RandomMask
+from rgbdsod.defenses.patch.switches.pair_head import PairHead
+from rgbdsod.defenses.patch.switches.switch import Switch
 from rgbdsod.errors import UsageError
 from rgbdsod.run.patch_defense.choice import MODALITY_ORACLE, REFERENCES, GuardChoice
+from rgbdsod.run.patch_defense.judge import judge_of
 from rgbdsod.types import Inputs
 
 
@@ -46,7 +49,7 @@ class Entry:
     @property
     def penalised(self) -> bool:
         """Whether its score is something that an attack can keep low."""
-        return self.localises and not self.told
+        return (self.localises or getattr(self.purifier, "thresholded", False)) and not self.told
 
     @property
     def attackable(self) -> bool:
@@ -78,14 +81,14 @@ def chosen_rows(purifier: Purifier, index: Tensor) -> Purifier:
 
 
 def line_up(
-    choice: GuardChoice, clean: Inputs | None, model: nn.Module | None = None, extra: Sequence[Purifier] = ()
+    choice: GuardChoice, clean: Inputs | None, model: object = None, extra: Sequence[Purifier] = ()
 ) -> list[Entry]:
     """The rows of a table.
 
     Args:
         choice: which defences; checked.
         clean: images that set thresholds; None: the papers' thresholds alone.
-        model: for defences that ask one.
+        model: the victim, for defences that ask it: a saliency network, a detector, or None.
         extra: defences that are ready.
 
     Raises:
@@ -97,34 +100,42 @@ def line_up(
     return rows + [Entry(one.name, "", one) for one in extra]
 
 
-def _rows(name: str, choice: GuardChoice, clean: Inputs | None, model: nn.Module | None) -> list[Entry]:
+def _rows(name: str, choice: GuardChoice, clean: Inputs | None, model: object) -> list[Entry]:
     made = _made(name, choice, model)
-    if isinstance(made, CrossDefence):  # its maps mean nothing before clean images have ranked them
-        return [Entry(name, "calibrated", made.calibrate(_needed(clean, name), choice.share))]
-    if not isinstance(made, Localiser):
+    published = made.published and not isinstance(made, CrossDefence)  # whose maps mean nothing before clean images
+    if published and not made.thresholded:
         return [Entry(name, "", made)]
     rows = []
-    if choice.thresholds != "paper":
-        rows.append(Entry(name, "calibrated", made.calibrate(_needed(clean, name), choice.share)))
-    if choice.thresholds != "calibrated":
+    if choice.thresholds != "paper" or not published:
+        rows.append(Entry(name, "calibrated", _calibrated(made, _needed(clean, name), choice.share)))
+    if choice.thresholds != "calibrated" and published:
         rows.append(Entry(name, "paper", made))
     return rows
 
 
-def _made(name: str, choice: GuardChoice, model: nn.Module | None) -> Defence:
+def _calibrated(made: Defence, clean: Inputs, share: float) -> Defence:
+    """The defence with its threshold set by clean images."""
+    if isinstance(made, (Localiser, CrossDefence, Switch)):
+        return made.calibrate(clean, share)
+    return made.calibrate(clean)
+
+
+def _made(name: str, choice: GuardChoice, model: object) -> Defence:
     changed = ("rgb", "depth") if choice.patch.modality == "both" else (choice.patch.modality,)
     if name == MODALITY_ORACLE:
         return patch_defense("oracle", on=changed)
     kind = PATCH_DEFENSES[name].load()
     if issubclass(kind, CrossDefence):
-        if model is None:
+        if choice.patch.modality == "image":
             raise UsageError(f"{name} compares RGB with depth, and a detector has one image; leave it out")
         return patch_defense(name, model=model)
     if name == "random-mask":
         return patch_defense(name, seed=choice.seed)
+    if issubclass(kind, PairHead):
+        return patch_defense(name, judge=judge_of(model))
     if issubclass(kind, Localiser) and "depth" in changed:
-        return patch_defense(name, on=("rgb", "depth"))  # it does not know which of the two was attacked
-    return patch_defense(name)
+        return patch_defense(name, on=("rgb", "depth")).in_front_of(model)  # it does not know which was attacked
+    return patch_defense(name).in_front_of(model)
 
 
 def _needed(clean: Inputs | None, name: str) -> Inputs:

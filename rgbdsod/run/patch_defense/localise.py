@@ -167,7 +167,7 @@ def localise_task(
         given: how a command line named the data; they are recorded so.
     """
     names = [name for name in defenses if PATCH_DEFENSES[name].kind != "reference"]
-    wrong = [name for name in names if PATCH_DEFENSES[name].kind != "localiser" or name.startswith("cross-")]
+    wrong = [name for name in names if name not in localisers()]
     if wrong or not names:
         what = f"{wrong[0]} looks for no patch in one image" if wrong else "no localiser is named"
         raise UsageError(f"--localise: {what}; pass --defense with some of {', '.join(localisers())}")
@@ -198,7 +198,7 @@ def run_localise(
 
 def localisers() -> list[str]:
     """Names of the defences that look for a patch in one image."""
-    return [row.name for row in PATCH_DEFENSES if row.kind == "localiser" and not row.name.startswith("cross-")]
+    return [row.name for row in PATCH_DEFENSES if row.kind == "localiser" and not row.needs]
 
 
 def _pixels(mask: torch.Tensor, truth: torch.Tensor) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""Defences that judge a whole input and drop it."""
