@@ -9,7 +9,7 @@ from torch import Tensor
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
 from rgbdsod.attacks.patch.planes import card, fitted, in_front
 from rgbdsod.attacks.patch.pose import usual_focal
-from rgbdsod.attacks.patch.warp import FAINT, warp
+from rgbdsod.attacks.patch.warp import FAINT, Window, warp, window_of
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 
@@ -91,26 +91,30 @@ def compose(inputs: Inputs, canvas: Canvas, places: Tensor, surface: Surface, ti
         surface: what they do to depth.
         tilt: of the cards, (B,2), see `rgbdsod.attacks.patch.pose.Pose`; None: they face the camera.
     """
-    height, width = next(iter(inputs.values())).shape[-2:]
+    image = next(iter(inputs.values()))
+    window = window_of(places, (canvas.alpha.shape[-2], canvas.alpha.shape[-1]), (image.shape[-2], image.shape[-1]))
     parts = [part for part in (canvas.colour, canvas.relief) if part is not None]
-    seen = warp(torch.cat([*(part * canvas.alpha for part in parts), canvas.alpha], 1), places, (height, width))
-    cover, result = seen[:, -1:], dict(inputs)
-    mask = cover >= 0.5
+    seen = warp(torch.cat([*(part * canvas.alpha for part in parts), canvas.alpha], 1), places, window)
+    cover, result = seen[:, -1:].detach(), dict(inputs)  # the shape is no variable
+    covered = cover >= 0.5
     if canvas.colour is not None:
         name = next(name for name in COLOURS if name in inputs)
-        result[name] = torch.where(cover > FAINT, (1 - cover) * inputs[name] + seen[:, :3], inputs[name])
+        under = window.cut(inputs[name])
+        result[name] = window.paste(inputs[name], torch.where(cover > FAINT, (1 - cover) * under + seen[:, :3], under))
     if surface.mode != "none":
         relief = None if canvas.relief is None else seen[:, -2:-1] / cover.clamp_min(0.5)
-        depth = _depth(inputs["depth"], mask, canvas, relief, places, surface, tilt)
-        result["depth"] = torch.where(mask, depth, inputs["depth"])
+        under = window.cut(inputs["depth"])
+        depth = _depth(under, covered, canvas, relief, places, surface, tilt, window)
+        result["depth"] = window.paste(inputs["depth"], torch.where(covered, depth, under))
+    mask = window.paste(covered.new_zeros(len(image), 1, *image.shape[-2:]), covered)
     return Placed(result, mask)
 
 
 def _depth(
     clean: Tensor, mask: Tensor, canvas: Canvas, relief: Tensor | None, places: Tensor, surface: Surface,
-    tilt: Tensor | None,
+    tilt: Tensor | None, window: Window,
 ) -> Tensor:  # fmt: skip
-    """The patch's depth all over the image, in the map's own values."""
+    """The patch's depth all over its window, in the map's own values."""
     kind = surface.kind
     if surface.mode == "free" and relief is not None:
         return relief
@@ -119,8 +123,8 @@ def _depth(
         return kind.depth(fitted(scene, mask)).clamp(0, 1)
     height, width = canvas.alpha.shape[-2:]
     centre = places @ places.new_tensor([(width - 1) / 2, (height - 1) / 2, 1.0])
-    centre = centre[:, :2] / centre[:, 2:]
-    focal = surface.focal or usual_focal((clean.shape[-2], clean.shape[-1]))
+    centre = centre[:, :2] / centre[:, 2:] - window.corner.flip(1).to(centre)
+    focal = surface.focal or usual_focal(window.image)
     lean = torch.zeros_like(centre) if tilt is None else tilt
     plane = in_front(card(canvas.near, lean, centre, clean, focal=focal, offset=kind.offset), scene, mask, kind.nearest)
     return passing(kind.depth(plane if relief is None else plane + relief))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import pad
 
 from rgbdsod.attacks.patch.pose import Pose, Size, homographies
 from rgbdsod.attacks.patch.warp import footprint
@@ -161,9 +161,14 @@ def grown(region: Tensor, by: int) -> Tensor:
     """A bool region (..., H,W) and what lies within so many pixels of it along rows and columns."""
     if by < 1:
         return region
-    flat = region.reshape(-1, 1, *region.shape[-2:]).float()
-    wide = max_pool2d(max_pool2d(flat, (1, 2 * by + 1), 1, (0, by)), (2 * by + 1, 1), 1, (by, 0))
-    return (wide > 0.5).view(region.shape)
+    wide = pad(region, (by, by, by, by))
+    for axis in (-1, -2):
+        reach, wanted = 1, 2 * by + 1
+        while reach < wanted:  # the reach doubles
+            step = min(reach, wanted - reach)
+            rest = wide.shape[axis] - step
+            wide, reach = wide.narrow(axis, 0, rest) | wide.narrow(axis, step, rest), reach + step
+    return wide
 
 
 def shadow_of(alpha: Tensor, span: Size) -> Tensor:

@@ -43,7 +43,9 @@ def unprintable(colours: Tensor, palette: Tensor | None = None) -> Tensor:
     soft minimum.
     """
     inks = (usual_palette() if palette is None else palette).to(colours)
-    gap = colours[:, None] - inks[None, :, :, None, None]
-    distance = (gap.square().sum(2) + 1e-12).sqrt()
+    flat = colours.flatten(2)
+    product = inks @ flat  # (B,N,h w): the squares multiplied out, so that no difference is kept for each channel
+    square = flat.square().sum(1, keepdim=True) + inks.square().sum(1)[:, None] - 2 * product
+    distance = (square.clamp_min(0) + 1e-8).sqrt()
     nearest = -_TEMPERATURE * torch.logsumexp(-distance / _TEMPERATURE, 1)
     return nearest.flatten(1).mean(1)

@@ -1,13 +1,18 @@
 """Transformations: gradients, seeds, batches, and what a printer minds."""
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from attacks_problems import rand
+from torch.nn.functional import interpolate, pad
 
 from rgbdsod.attacks.patch.placement import poses
 from rgbdsod.attacks.patch.printing import total_variation, unprintable, usual_palette
 from rgbdsod.attacks.patch.transforms import camera, ink
+from rgbdsod.attacks.patch.transforms.coding import coded
 from rgbdsod.attacks.patch.transforms.draw import Draw
+from rgbdsod.attacks.patch.transforms.medians import window_median
 from rgbdsod.attacks.patch.transforms.motion import Motion
 from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
 from rgbdsod.attacks.randomness import Streams
@@ -38,6 +43,34 @@ def test_gradients_agree_with_differences(change):
     step = 1e-6
     ahead, back = (float((changed(change, values + side * step * way) * weight).sum()) for side in (1, -1))
     assert float((slope * way).sum()) == pytest.approx((ahead - back) / (2 * step), rel=1e-4)
+
+
+@pytest.mark.parametrize("quality", [30, 75, 95])
+def test_jpeg_is_what_libjpeg_makes_of_a_picture(quality):
+    picture = interpolate(rand(3, 1, 3, 7, 8), (45, 54), mode="bicubic").clamp(0, 1)  # sides that need filling up
+    picture = (picture * 255).round() / 255
+    codes = (picture[0].permute(1, 2, 0) * 255).byte().numpy()[..., ::-1]
+    file = cv2.imencode(".jpg", np.ascontiguousarray(codes), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    expected = torch.from_numpy(cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1].copy()).permute(2, 0, 1) / 255
+    found = coded(picture, torch.tensor([float(quality)]))[0].clamp(0, 1)
+    lost = (picture[0] - expected).abs().mean()
+    assert (found - expected).abs().mean() < max(0.25 * float(lost), 1 / 255)
+
+
+def test_samples_to_which_nothing_happens_keep_their_bits():
+    values, ids = rand(0, 40, 3, 16, 18), [str(at) for at in range(40)]
+    happened = draw(values, ids).happens(0.3)
+    for change in CHANCE:
+        found = change(values, draw(values, ids), chance=0.3)
+        touched = (found != values).flatten(1).any(1).nonzero()[:, 0]
+        assert torch.equal(touched, happened), change.__name__
+    assert 5 < len(happened) < 20
+
+
+def test_medians_are_those_of_a_sort():
+    values = rand(4, 2, 3, 11, 9)
+    around = pad(values, (3,) * 4, mode="reflect").unfold(2, 7, 1).unfold(3, 7, 1).flatten(-2)
+    assert torch.equal(window_median(values, 7), around.sort(-1).values[..., 24])
 
 
 def test_the_gradient_of_jpeg_is_that_of_its_stand_in():

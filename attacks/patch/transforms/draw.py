@@ -1,5 +1,7 @@
 """Random numbers of one draw: each sample its own, taken in a fixed order whatever its neighbours need."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -28,10 +30,21 @@ class Draw:
         return self._streams.normal(self._like.new_empty(len(self._like), *shape))
 
     def happens(self, chance: float) -> Tensor:
-        """Whether something happens to a sample, bool (B,1,1,1)."""
-        return (self.uniform(0.0, 1.0) < chance).view(-1, 1, 1, 1)
+        """The samples to which something happens: their rows, int64 on the CPU, so that no device is waited for."""
+        return (self._streams.uniform(torch.empty(len(self._like), 1))[:, 0] < chance).nonzero()[:, 0]
 
 
-def where(happens: Tensor, changed: Tensor, values: Tensor) -> Tensor:
-    """The changed values for samples to which it happens."""
-    return torch.where(happens, changed, values)
+def only(values: Tensor, rows: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Values of which some samples change; the others cost nothing.
+
+    Args:
+        values: (B,...).
+        rows: of the samples, as `Draw.happens` gives them.
+        change: what they become, as (n,...).
+    """
+    if not len(rows):
+        return values
+    if len(rows) == len(values):
+        return change(values)
+    at = rows.to(values.device)
+    return values.index_copy(0, at, change(values[at]))
