@@ -1,5 +1,6 @@
 """A patch for each image, found on the common core."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Unpack
 
@@ -9,13 +10,17 @@ from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.core import Common
 from rgbdsod.attacks.door import check_choice, check_counts, check_ids, check_inputs, check_numbers
 from rgbdsod.attacks.patch.design import Blueprint, Design, colour_of, image_size
+from rgbdsod.attacks.patch.natural.family import COLOUR
 from rgbdsod.attacks.patch.natural.generated import PatchGenerator
+from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.result import PatchResult
-from rgbdsod.attacks.patch.seeking import Pursuit, seek
+from rgbdsod.attacks.patch.seeking import SEARCHES, Pursuit, seek
 from rgbdsod.attacks.patch.steps import STARTS, start_of
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
+
+_GUESSED = 0.05  # step of a pixel along a gradient that was guessed from scores
 
 
 def adversarial_patch(
@@ -35,7 +40,9 @@ def adversarial_patch(
     patch_goal: str = "own",
     transforms: str = "none",
     draws: int = 4,
-    start: str = "uniform",
+    start: str | Sequence[Patch | None] = "uniform",
+    search: str = "gradient",
+    queries: int = 128,
     canvas: int = 0,
     smooth: float | None = None,
     printable: float | None = None,
@@ -57,7 +64,7 @@ def adversarial_patch(
         inputs: all inputs (B, ...) in [0, 1].
         threat: budgets by input, norm "linf"; the radius of a plain patch is 1.
         steps: of a restart.
-        step_size: of a pixel; None: 2/255. The plane's numbers take steps of Adam of 0.01.
+        step_size: of a pixel; None: 2/255, of a search by scores 0.05. The plane's numbers take steps of Adam of 0.01.
         restarts: runs from different starts; each sample keeps its best.
         patch_size: what the patch covers of the picture, "5%" or 0.05; with "box" its side
             as a share of the box's.
@@ -72,7 +79,10 @@ def adversarial_patch(
             "degrade" and "self".
         transforms: what may happen to the patch: "none", "digital", "print", "hard", "thys", "tsea" or "art".
         draws: of the transforms, of which one gradient and one look are the mean.
-        start: "uniform" noise; "grey", or the middle of the natural pictures; "image": a crop of a photograph.
+        start: "uniform" noise; "grey", or the middle of the natural pictures; "image": a crop of a photograph; or
+            patches to go on from, one for each sample, None for one that begins at random.
+        search: "gradient"; "spsa": by scores alone, along random signs of a 16 x 16 grid.
+        queries: for one gradient of a search by scores, an even number.
         canvas: side of the patch's own picture in pixels; 0: as large as it is seen.
         smooth: weight of the total variation; None: what goes with the transforms.
         printable: weight of the distance to printable colours; None: what goes with the transforms.
@@ -97,11 +107,19 @@ def adversarial_patch(
         UsageError: settings that do not fit the problem or each other; a patch larger than the picture.
 
     Source: Brown et al., "Adversarial Patch", arXiv 1712.09665; the expectation over transformations of arXiv
-    1707.07397; printing of Sharif et al., CCS 2016. Depth of a card: own.
+    1707.07397; printing of Sharif et al., CCS 2016; scores: Uesato et al., arXiv 1802.05666, algorithm 1. Depth of a
+    card: own.
     """
+    begun = None if isinstance(start, str) else list(start)
+    start = start if isinstance(start, str) else "uniform"
     check_choice(STARTS, start=start)
-    check_counts(steps=steps, restarts=restarts, draws=draws)
+    check_choice(SEARCHES, search=search)
+    check_counts(steps=steps, restarts=restarts, draws=draws, queries=queries)
     check_numbers(step_size=step_size)
+    if search == "spsa" and where == "worst":
+        raise UsageError("--where worst looks at gradients, which --set search=spsa does without; use random or fixed")
+    if begun is not None and restarts > 1:
+        raise UsageError(f"--restarts {restarts} all start from the given patches; use 1")
     if natural != "none" and start == "image" and natural != "crop":
         raise UsageError("--start image begins at a crop of a photograph, which is not in that family; use uniform")
     if restarts > 1 and (start == "grey" or (start == "image" and natural == "crop")):
@@ -122,8 +140,19 @@ def adversarial_patch(
             bank = plan.bank(canvas_size, attacked)
         setting = replace(setting, family=plan.family(bank), nature=plan.nature(canvas_size, attacked))
         begin = start_of(start, None if plan.photographs else bank)
-        pursuit = Pursuit(setting, changed, steps, step_size or 2 / 255, restarts, begin, draws)
+        if begun is not None:
+            _check_begun(begun, samples, setting.family.variable)
+        size = step_size or (_GUESSED if search == "spsa" else 2 / 255)
+        pursuit = Pursuit(setting, changed, steps, size, restarts, begin, draws, search, queries, begun)
         return seek(
             problem, inputs, threat, pursuit, plan.placement, {**common, "sample_ids": ids},
             {**plan.facts(), "steps": steps},
         )  # fmt: skip
+
+
+def _check_begun(begun: Sequence[Patch | None], samples: int, variable: str) -> None:
+    """Refuse patches that cannot be gone on from."""
+    if len(begun) != samples:
+        raise UsageError(f"{len(begun)} patches to start from for {samples} samples; pass one for each, or None")
+    if variable != COLOUR:
+        raise UsageError("a natural patch starts in its own family, not at a given patch; use start=grey or uniform")

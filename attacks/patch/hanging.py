@@ -94,7 +94,7 @@ def hang_patch(
     budgets = {name: Budget(eps=1.0) for name in changed}
     scene = Scene(clean, layers_of(spots), [ids[row] for row in rows.tolist()], budgets)
     problem = PatchProblem(cast(Problem, None), scene, setting)
-    seen = problem.placed(_variables(patch, next(iter(clean.values()))), f"test/{draw}")
+    seen = problem.placed(variables(patch, next(iter(clean.values()))), f"test/{draw}")
     result = dict(inputs)
     for name in changed:
         result[name] = workable(inputs[name]).index_copy(0, at_rows, seen.inputs[name])
@@ -114,8 +114,8 @@ def _changed(inputs: Inputs, patch: Patch) -> tuple[str, ...]:
     return tuple(wanted)
 
 
-def _variables(patch: Patch, like: Tensor) -> dict[str, Tensor]:
-    """The patch in the variables of a problem."""
+def variables(patch: Patch, like: Tensor) -> dict[str, Tensor]:
+    """A patch in the variables of a problem, for each row of `like`."""
     found: dict[str, Tensor] = {}
     if patch.content is not None:
         found[COLOUR] = patch.content.to(like).expand(len(like), -1, -1, -1)

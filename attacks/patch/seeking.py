@@ -7,11 +7,14 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from rgbdsod.attacks.blackbox.differences import Differences
 from rgbdsod.attacks.budget import Budget, Threat
-from rgbdsod.attacks.core import Common, Start, perturb, plain
+from rgbdsod.attacks.core import Common, Estimate, Start, perturb, plain
 from rgbdsod.attacks.door import workable
+from rgbdsod.attacks.gradient.pgd_adam import Adam
 from rgbdsod.attacks.patch.expectation import Expectation, looks
 from rgbdsod.attacks.patch.ghosts import ghost_region
+from rgbdsod.attacks.patch.hanging import variables
 from rgbdsod.attacks.patch.layout import Known, Layout, Spot, layers_of, sensitivity, with_place
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.placement import Placement
@@ -19,7 +22,9 @@ from rgbdsod.attacks.patch.pose import homographies
 from rgbdsod.attacks.patch.problem import PLANE, RELIEF, PatchProblem, variables_of
 from rgbdsod.attacks.patch.result import PatchResult, stretched
 from rgbdsod.attacks.patch.scene import Scene, Setting
-from rgbdsod.attacks.patch.steps import Apart, middle, step_of
+from rgbdsod.attacks.patch.scores import coarse_signs
+from rgbdsod.attacks.patch.steering import steer_of, steered
+from rgbdsod.attacks.patch.steps import Apart, going_on, middle, step_of
 from rgbdsod.attacks.patch.warp import footprint
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.quantise import quantise
@@ -27,6 +32,10 @@ from rgbdsod.attacks.result import Result
 from rgbdsod.types import Inputs
 
 _TRIAL = 10  # steps of the short attack that compares places
+_SPREAD = 0.05  # of the pairs of SPSA: what is rounded or ranked on the way is still told apart
+
+SEARCHES = ("gradient", "spsa")
+"""How a patch is sought: by gradients, or by scores alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +50,9 @@ class Pursuit:
         restarts: runs from different starts.
         start: where each begins.
         draws: of the transforms in one gradient.
+        search: one of `SEARCHES`.
+        queries: for one gradient of SPSA.
+        begun: patches to go on from, one for each picture; None: from `start`.
     """
 
     setting: Setting
@@ -50,6 +62,13 @@ class Pursuit:
     restarts: int
     start: Start
     draws: int
+    search: str = "gradient"
+    queries: int = 128
+    begun: Sequence[Patch | None] | None = None
+
+    def select(self, index: Tensor) -> "Pursuit":
+        """The same for some of the pictures."""
+        return self if self.begun is None else replace(self, begun=[self.begun[row] for row in index.tolist()])
 
     def problem(self, victim: Problem, inputs: Inputs, threat: Threat, ids: Sequence[str],
                 spots: Sequence[Sequence[Spot]]) -> PatchProblem:  # fmt: skip
@@ -70,23 +89,40 @@ class Pursuit:
 
     def run(self, problem: PatchProblem, inputs: Inputs, common: Common) -> Result:
         """The core's result in the patch's variables, colours on the grid of 8 bit."""
-        variables = self.variables(inputs, list(common.get("sample_ids") or ()))
+        points = self.variables(inputs, list(common.get("sample_ids") or ()))
         own, whole = {self.setting.family.variable: self.setting.family.budget}, Budget(eps=0.5, levels=255)
-        budgets = {name: own.get(name, Budget(eps=0.5) if name == PLANE else whole) for name in variables}
+        budgets = {name: own.get(name, Budget(eps=0.5) if name == PLANE else whole) for name in points}
         untouched = {name: value for name, value in inputs.items() if name not in self.changed}
+        estimate = self._estimate(problem, common.get("eot", 1))
         return perturb(
             cast(Problem, problem),
-            {**variables, **untouched},
+            {**points, **untouched},
             budgets,
-            steps=self.steps if variables else 0,
+            steps=self.steps if points else 0,
             step_size=step_of(self.step_size),
             restarts=self.restarts,
-            start=self.start,
-            rule=Apart,
-            estimate=Expectation(self.steps, self.draws) if self.setting.transforms.random else plain,
+            start=self._start(next(iter(inputs.values()))),
+            rule=Adam if self.search == "spsa" else Apart,
+            estimate=estimate,
+            knowledge="score" if self.search == "spsa" else "white",
             attack="patch",
             **common,
         )
+
+    def _estimate(self, problem: PatchProblem, eot: int) -> Estimate:
+        """How gradients are found."""
+        if self.search == "spsa":
+            return Differences(coarse_signs, self.queries, _SPREAD, "objective")
+        if steer_of(problem) is not None:
+            return steered(eot, self.steps, self.draws if self.setting.transforms.random else 0)
+        return Expectation(self.steps, self.draws) if self.setting.transforms.random else plain
+
+    def _start(self, image: Tensor) -> Start:
+        """Where a restart begins."""
+        if self.begun is None:
+            return self.start
+        like = workable(image[:1])
+        return going_on([None if own is None else variables(own, like) for own in self.begun])
 
     def variables(self, inputs: Inputs, ids: Sequence[str]) -> dict[str, Tensor]:
         """The variables at the middle of their range, a patch for each id."""
@@ -131,9 +167,9 @@ def seek(
     if not len(index):
         return _nothing(perturb(problem, inputs, {}, steps=0, attack="patch", **common), image, placed=False)
     some, budgets, own = some_rows(problem, inputs, threat, index)
-    own_ids = [ids[row] for row in index.tolist()]
-    patched = pursuit.problem(own, some, budgets, own_ids, found)
-    result = pursuit.run(patched, some, {**common, "sample_ids": own_ids})
+    own_ids, chosen = [ids[row] for row in index.tolist()], pursuit.select(index)
+    patched = chosen.problem(own, some, budgets, own_ids, found)
+    result = chosen.run(patched, some, {**common, "sample_ids": own_ids})
     result = replace(result, forward=result.forward + extra[0][index], backward=result.backward + extra[1][index])
     return _spread(_laid(patched, result, some, budgets, pursuit.changed, facts), inputs, index, pursuit.changed)
 

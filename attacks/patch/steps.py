@@ -1,11 +1,12 @@
 """Steps of a patch: its colours one way, the numbers of its plane another."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import cos, pi
 from typing import TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from rgbdsod.attacks.core import Start
 from rgbdsod.attacks.evaluation import Evaluation
@@ -144,6 +145,34 @@ def start_of(name: str, bank: Bank | None) -> Start:
         return bank.start(streams, ball.clean) if colours else grey(ball, streams)
 
     return image
+
+
+def going_on(points: Sequence[Mapping[str, Tensor] | None]) -> Start:
+    """Where a restart begins that goes on from patches which are there.
+
+    Args:
+        points: for each sample a patch in the variables of a problem, brought to the canvas's size; None: there is no
+            patch, and the sample begins at random.
+    """
+
+    def start(ball: Ball, streams: Streams) -> Tensor:
+        begun = uniform(ball, streams)
+        for row, own in enumerate(points):
+            found = None if own is None else _alike(own, ball.clean[row : row + 1])
+            if found is not None:
+                begun[row] = found[0]
+        return ball.project(begun)
+
+    return start
+
+
+def _alike(points: Mapping[str, Tensor], like: Tensor) -> Tensor | None:
+    """The variable that has the shape of `like`, but for its size: numbers, colours, or a relief."""
+    for value in points.values():
+        if value.shape[1:-2] == like.shape[1:-2] and value.ndim == like.ndim:
+            fits = value.ndim == 2 or value.shape == like.shape
+            return (value if fits else interpolate(value, like.shape[-2:], mode="area")).to(like)
+    return None
 
 
 def _of(values: Mapping[str, V], names: tuple[str, ...]) -> dict[str, V]:

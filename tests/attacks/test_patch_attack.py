@@ -239,3 +239,50 @@ def test_inputs_that_carry_no_patch():
         adversarial_patch(problem, {"image": torch.full((2, 5), 0.5)}, {"image": Budget(eps=1.0)})
     with pytest.raises(UsageError, match="--patch-goal hide is for saliency maps"):
         adversarial_patch(problem, {"image": rand(0, 1, 3, 8, 8)}, {"image": Budget(eps=1.0)}, patch_goal="hide")
+
+
+def test_a_patch_goes_on_from_another():
+    first, inputs = run(BOTH, steps=4)
+    again, _ = run(BOTH, steps=1, start=first.patches)
+    assert torch.allclose(again.start_loss, first.loss, atol=1e-4)
+    other, _ = run(BOTH, steps=1)
+    assert (again.start_loss > other.start_loss).all()
+    half, _ = run(BOTH, steps=1, start=[None, first.patches[1]])
+    assert torch.allclose(half.start_loss[:1], other.start_loss[:1])
+    assert torch.allclose(half.start_loss[1:], again.start_loss[1:], atol=1e-4)
+    small, _ = run(BOTH, steps=1, start=first.patches, canvas=4)
+    assert torch.isfinite(small.loss).all()
+
+
+def test_scores_alone_find_a_patch_where_gradients_are_hidden():
+    problem, inputs = victim(2, SIDE)
+
+    class Masked(MapProblem):
+        """Values of the victim, and a gradient that leads away."""
+
+        def forward(self, inputs):
+            return super().forward({name: value.detach() - (value - value.detach()) for name, value in inputs.items()})
+
+    masked = Masked(problem.modules[0], problem.objects.float())
+    settings = {"steps": 12, "patch_size": "20%", "step_size": 0.1}
+    blind = adversarial_patch(masked, inputs, RGB, **settings)
+    seen = adversarial_patch(masked, inputs, RGB, search="spsa", queries=16, **settings)
+    assert (seen.loss > blind.loss).all()
+    assert seen.backward.tolist() == [0, 0]
+    assert seen.forward.tolist() == [12 * 17 + 2] * 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"search": "random"}, "--search random: expected one of"),
+        ({"search": "spsa", "where": "worst"}, "--where worst looks at gradients"),
+        ({"search": "spsa", "queries": 3}, "makes no pairs"),
+        ({"start": [None]}, "1 patches to start from for 2 samples"),
+        ({"start": [None, None], "restarts": 2}, "all start from the given patches"),
+        ({"start": [None, None], "natural": "lowpass"}, "starts in its own family"),
+    ],
+)
+def test_starts_and_searches_that_cannot_be(settings, text):
+    with pytest.raises(UsageError, match=re.escape(text)):
+        run(**settings)
