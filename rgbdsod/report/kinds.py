@@ -11,6 +11,8 @@ from rgbdsod.report.patch.guards import COMMANDS as GUARD_COMMANDS
 from rgbdsod.report.patch.guards import guard_csv, guard_section, guard_tables
 from rgbdsod.report.patch.page import COMMANDS as PATCH_COMMANDS
 from rgbdsod.report.patch.page import patch_csv, patch_section, patch_tables
+from rgbdsod.report.patch_stats.page import COMMAND as STATS_COMMAND
+from rgbdsod.report.patch_stats.page import stats_csv, stats_section, stats_tables
 from rgbdsod.report.reading import Run
 from rgbdsod.report.tables import Table
 from rgbdsod.report.view import Section
@@ -37,6 +39,7 @@ KINDS: Mapping[str, Kind] = {
     "bench": Kind("a benchmark", lambda run, anchor, page, shown: bench_section(run, anchor), bench_tables, bench_csv),
     "clip attention": Kind("a look at attention maps", attention_section, attention_tables, attention_csv),
     **dict.fromkeys(GUARD_COMMANDS, Kind("a run on defences", guard_section, guard_tables, guard_csv)),
+    STATS_COMMAND: Kind("a comparison of patches with photographs", stats_section, stats_tables, stats_csv),
     **dict.fromkeys(PATCH_COMMANDS, Kind("a run of patches", patch_section, patch_tables, patch_csv)),
 }
 """By command."""

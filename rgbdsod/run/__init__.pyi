@@ -33,6 +33,8 @@ from .patch_defense.detect_result import DetectResult as DetectResult
 from .patch_defense.evaluate import evaluate_patches as evaluate_patches
 from .patch_defense.localise import localise_patches as localise_patches
 from .patch_defense.localise_result import LocaliseResult as LocaliseResult
+from .patch_stats.result import StatsResult as StatsResult
+from .patch_stats.stats import patch_statistics as patch_statistics
 from .results import AttackResult as AttackResult
 from .results import EvalResult as EvalResult
 
@@ -57,6 +59,7 @@ __all__ = [
     "PatchSettings",
     "Schooling",
     "StagesResult",
+    "StatsResult",
     "Target",
     "ZeroShotResult",
     "ablate_stages",
@@ -71,6 +74,7 @@ __all__ = [
     "localise_patches",
     "make_patches",
     "open_dual_encoder",
+    "patch_statistics",
     "print_sheet",
     "score_pairs",
     "stages_of",

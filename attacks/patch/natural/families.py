@@ -17,7 +17,15 @@ _OF_CROPS: dict[str, Callable[[Bank], Crop | Mix]] = {"crop": Crop, "mix": Mix}
 NATURAL = ("none", *_OF_CROPS, "lowpass", BUILT_IN, *_FILES)
 """Families by name; "file" is a generator whose pictures are near photographs, "drawn" any generator."""
 
+
 _FARTHEST = 3.0  # beyond it no vector lies that a generator was trained on
+
+
+def usual_radius(natural: str) -> float | None:
+    """How far a family reaches where nobody says; None for those that reach everywhere."""
+    generators = dict.fromkeys((BUILT_IN, *_FILES), PatchGenerator.radius)
+    known = {"crop": Crop.radius, "mix": Mix.radius, "lowpass": Lowpass.radius, **generators}
+    return known.get(natural)
 
 
 def check_generator(natural: object, generator: str | None) -> None:
@@ -60,9 +68,7 @@ def family_of(
     if radius is None:
         return found
     if radius > _FARTHEST and isinstance(found, PatchGenerator):
-        raise UsageError(
-            f"--natural-radius {radius:g}: a generator's vectors are shorter; pass at most {_FARTHEST:g}"
-        )
+        raise UsageError(f"--natural-radius {radius:g}: a generator's vectors are shorter; pass at most {_FARTHEST:g}")
     if radius > 1 and isinstance(found, Crop | Lowpass):
         unit = "colours" if isinstance(found, Crop) else "frequency of Nyquist"
         raise UsageError(f"--natural-radius {radius:g}: pass at most 1, the whole range of {unit}")

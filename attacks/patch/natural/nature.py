@@ -71,12 +71,12 @@ class Nature:
 
         Args:
             colours: patches (B,3,h,w) in [0, 1].
-            ids: of the samples.
+            ids: of the samples; of one patch for several, the first counts.
             label: of the draws.
         """
-        several = [f"{one}/{look}" for one in ids for look in range(LOOKS)]
+        several = [f"{one}/{look}" for one in ids[: len(colours)] for look in range(LOOKS)]
         shown = appear(colours.repeat_interleave(LOOKS, 0), TRANSFORMS[SEEN], self.seed, several, label)
-        found = embed(shown).double().unflatten(0, (len(ids), LOOKS))
+        found = embed(shown).double().unflatten(0, (len(colours), LOOKS))
         return self.weight * self._distance(found).to(colours)
 
     def _distance(self, features: Tensor) -> Tensor:

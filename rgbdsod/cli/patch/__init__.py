@@ -7,6 +7,7 @@ from rgbdsod.cli.patch.defend import defend
 from rgbdsod.cli.patch.evaluate import evaluate
 from rgbdsod.cli.patch.export import export
 from rgbdsod.cli.patch.make import make
+from rgbdsod.cli.patch.stats import stats
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "make": make,
@@ -14,4 +15,5 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "defend": defend,
     "evaluate": evaluate,
     "export": export,
+    "stats": stats,
 }
