@@ -15,6 +15,10 @@ from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.rules import normalised
 from rgbdsod.types import Inputs
 
+_APART = 1e-9
+"""Of the progress, between the passes of one mean: a victim that draws by it, as losses of two-stage detectors do,
+draws for each of them anew."""
+
 
 class Wish(NamedTuple):
     """What a watcher is to see.
@@ -56,9 +60,8 @@ def steered(eot: int, steps: int, draws: int) -> Estimate:
     """
 
     def estimate(engine: Engine, points: Inputs, progress: float) -> Evaluation:
-        return mostly([_both(engine, points, progress) for _ in range(eot)]) if eot > 1 else _both(
-            engine, points, progress
-        )  # fmt: skip
+        found = [_both(engine, points, progress + at * _APART) for at in range(eot)]
+        return mostly(found) if eot > 1 else found[0]
 
     return _Drawn(estimate, steps, draws) if draws else estimate
 
@@ -74,7 +77,12 @@ class _Drawn(Expectation):
         """The mean over a step's draws."""
         problem = cast(PatchProblem, engine.problem)
         drawn = [cast(Problem, problem.drawn(f"step/{step}/{draw}")) for draw in range(self._count)]
-        return mostly([self._one(engine.asking(one, engine.whole), points, progress) for one in drawn])
+        return mostly(
+            [
+                self._one(engine.asking(one, engine.whole), points, progress + at * _APART)
+                for at, one in enumerate(drawn)
+            ]
+        )
 
 
 def _both(engine: Engine, points: Inputs, progress: float) -> Evaluation:

@@ -14,6 +14,7 @@ from rgbdsod.attacks.patch.ghosts import ghost_region
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
 from rgbdsod.attacks.patch.objectives import GOALS, View
 from rgbdsod.attacks.patch.placement import grown
+from rgbdsod.attacks.patch.steering import Wish
 from rgbdsod.errors import UsageError
 
 RGB, DEPTH = {"rgb": Budget(eps=1.0)}, {"depth": Budget(eps=1.0)}
@@ -242,7 +243,7 @@ def test_inputs_that_carry_no_patch():
 
 
 def test_a_patch_goes_on_from_another():
-    first, inputs = run(BOTH, steps=4)
+    first, _ = run(BOTH, steps=4)
     again, _ = run(BOTH, steps=1, start=first.patches)
     assert torch.allclose(again.start_loss, first.loss, atol=1e-4)
     other, _ = run(BOTH, steps=1)
@@ -270,6 +271,47 @@ def test_scores_alone_find_a_patch_where_gradients_are_hidden():
     assert (seen.loss > blind.loss).all()
     assert seen.backward.tolist() == [0, 0]
     assert seen.forward.tolist() == [12 * 17 + 2] * 2
+
+
+def test_two_wishes_weigh_what_they_are_said_to_whatever_their_size():
+    problem, inputs = victim(1, SIDE)
+    index = torch.tensor([0])
+    seen = []
+
+    class Watched(MapProblem):
+        """A victim that also wants the patch's red low, a thousand times as loudly as the rest, or as softly."""
+
+        weight, loudness = 1.0, 1000.0
+
+        def forward(self, inputs):
+            return super().forward(inputs), inputs["rgb"]
+
+        def loss(self, outputs, progress=0.0):
+            return super().loss(outputs[0], progress)
+
+        def track(self, outputs):
+            return super().loss(outputs[0], 1.0)
+
+        def fooled(self, outputs):
+            return super().fooled(outputs[0])
+
+        def steer(self, outputs, hidden):
+            red = self.loudness * (outputs[1][:, :1] * hidden).sum((1, 2, 3))
+            seen.append(float(red.detach() / self.loudness))
+            return Wish(red, torch.full_like(red, self.weight))
+
+    def red(weight: float, loudness: float) -> list[float]:
+        seen.clear()
+        Watched.weight, Watched.loudness = weight, loudness
+        own = Watched(problem.modules[0], problem.objects.float()).select(index)
+        result = adversarial_patch(own, inputs, RGB, steps=6, step_size=0.05, patch_size="20%")
+        assert (result.loss >= result.start_loss).all()
+        return list(seen)
+
+    heavy, light = red(100.0, 1000.0), red(0.0, 1000.0)
+    assert heavy[-1] < 0.9 * heavy[0]
+    assert heavy[-1] < light[-1] - 1
+    assert red(100.0, 1e-3) == pytest.approx(heavy, rel=1e-3)  # a weight means the same whatever the unit
 
 
 @pytest.mark.parametrize(

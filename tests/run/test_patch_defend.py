@@ -14,13 +14,16 @@ from rgbdsod.defenses.patch.purifier import Filter
 from rgbdsod.errors import DataError, UsageError
 from rgbdsod.run import defend_patches
 from rgbdsod.run.patch_defense.averages import effect, weaker
+from rgbdsod.run.patch_defense.aware.table import FILTER, PLANS
+from rgbdsod.run.patch_defense.aware.unseen import Unseen
 from rgbdsod.run.patch_defense.behind import Behind
 from rgbdsod.run.patch_defense.controls import CONTROLS
+from rgbdsod.run.patch_defense.guard_result import failed
 from rgbdsod.run.patch_defense.regions import region_measures
 from rgbdsod.run.patch_defense.saliency import SaliencySubject
 
 DATA = "scenes:2@48x48#3"
-FEW = {"steps": 3, "penalties": (0.0, 1.0)}
+FEW = {"steps": 3, "penalties": (1.0,)}
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +49,24 @@ def test_references_are_there_and_every_row_has_its_columns(result):
 
 def test_aware_is_the_worst_for_each_image(result):
     for row in result.samples:
-        assert row["aware_held"] == min(row["unaware_held"], row["alone_held"])
+        assert row["aware_held"] <= min(row["unaware_held"], row["alone_held"])
         assert row["aware_held"] == row["aware_iou_rest"]
-    attacks = {row["aware_attack"] for row in result.samples if row["defense"] == "lgs"}
-    assert attacks <= {"unaware", "penalty 0", "penalty 1"}
-    assert {row["aware_attack"] for row in result.samples if row["defense"] == "median"} <= {"unaware", "penalty 0"}
+    names = {name: {"unaware", *PLANS.get(name, FILTER), "unseen 1"} for name in ("lgs", "median")}
+    for row in result.samples:
+        assert row["aware_attack"] in names.get(row["defense"], {"unaware"})
+        assert bool(row["aware_passes"]) == (row["defense"] in names)
+
+
+def test_attacks_are_tested_too(result):
+    for row in result.rows:
+        tested = row["defense"] in ("lgs", "median")
+        assert (row["check_whole"] is not None) == (row["check_longer"] is not None) == tested
+    median = result.rows[-1]
+    assert median["check_gradient"] > 0.9
+    assert "checks of the attacks" in result.summary()
+    assert failed({**median, "check_controls": 0.1, "check_whole": 0.5, "check_gradient": 0.1, "check_longer": 0.1})
+    good = {"check_controls": 0.0, "check_whole": 1.0, "check_gradient": 0.99, "check_longer": 0.0}
+    assert not failed({**median, **good})
 
 
 def test_masks_are_compared_with_the_patch(result):
@@ -130,8 +146,8 @@ def test_the_gradient_goes_through_the_defence():
     subject = SaliencySubject(tiny(), [data[0]], "hide")
     image = subject.inputs["rgb"].clone().requires_grad_()
     inputs = {"rgb": image, "depth": subject.inputs["depth"]}
-    for name, penalty in (("median", 0.0), ("lgs", 1.0)):
-        problem = Behind(subject.problem, patch_defense(name), penalty=penalty)
+    for name, aim in (("median", None), ("lgs", Unseen(1.0))):
+        problem = Behind(subject.problem, patch_defense(name), aim=aim)
         outputs = problem.forward(inputs)
         gradient = torch.autograd.grad(problem.loss(outputs).sum(), image)[0]
         assert bool(gradient.abs().sum() > 0)

@@ -37,7 +37,7 @@ def test_scenes_before_the_small_detector(result):
         assert all(0 <= row[view]["ap50"] <= 1 for view in ("clean", "grey", "none", "unaware", "aware"))
     assert result.rows[0]["clean"]["ap50"] > 0.5
     assert result.rows[1]["smiou"] == 1
-    assert all(row["aware_held"] == min(row["unaware_held"], row["alone_held"]) for row in result.samples)
+    assert all(row["aware_held"] <= min(row["unaware_held"], row["alone_held"]) for row in result.samples)
     assert "AP50 of all classes against the annotations, 2 images" in result.summary()
 
 

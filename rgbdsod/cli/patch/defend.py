@@ -75,7 +75,10 @@ def defend(
     calibration: own.Calibration = None,
     share: own.Share = 0.01,
     aware: own.Aware = True,
-    penalty: own.Penalty = "0,1",
+    penalty: own.Penalty = "0.1,1,10",
+    search: own.Search = "gradient",
+    queries: own.Queries = 32,
+    checks: own.Checks = True,
     expectation: own.Expectation = 20,
     batch: options.Batch = "auto",
     device: options.Device = "auto",
@@ -149,5 +152,5 @@ def _header(screen: Screen, task: "DefendTask") -> None:
         f"patch   {patch.modality}, {patch.size} {patch.shape}, {patch.where}, {task.goal}, {patch.steps} steps"
     )
     clean = "" if task.clean is None else f", by {task.clean.name}"
-    knows = f"penalties {', '.join(f'{weight:g}' for weight in choice.penalties)}" if choice.aware else "nobody aware"
+    knows = f"search {choice.search}" if choice.aware else "nobody aware"
     screen.header(f"guard   {', '.join(choice.defenses)}   thresholds {choice.thresholds}{clean}, {knows}")

@@ -31,7 +31,14 @@ Aware = Annotated[
     bool, Option("--aware/--no-aware", help="Also patches that know the defence.", rich_help_panel=_GUARD)
 ]
 Penalty = Annotated[
-    str, Option(help="Weights of the defence's score, an attack for each: 0,1.", rich_help_panel=_GUARD)
+    str, Option(help="Weights of the defence's score, an attack for each: 0.1,1,10.", rich_help_panel=_GUARD)
+]
+Search = Annotated[
+    str, Option(help="gradient; spsa: by scores alone besides, from the worst patch.", rich_help_panel=_GUARD)
+]
+Queries = Annotated[int, Option(help="spsa: for one gradient; 256 is thorough.", rich_help_panel=_GUARD)]
+Checks = Annotated[
+    bool, Option("--checks/--no-checks", help="Also test the attacks, on three images.", rich_help_panel=_GUARD)
 ]
 Expectation = Annotated[int, Option(help="Draws of a random defence in one gradient.", rich_help_panel=_GUARD)]
 
@@ -58,6 +65,9 @@ def guard_choice(flags: Mapping[str, Any], modality: str) -> GuardChoice:
         share=flags["share"],
         aware=flags["aware"],
         penalties=tuple(parse_number(part, "--penalty") for part in flags["penalty"].split(",") if part.strip()),
+        search=flags["search"],
+        queries=flags["queries"],
+        checks=flags["checks"],
         expectation=flags["expectation"],
         seed=flags["seed"],
         patch=PatchChoice(modality=modality, **own),

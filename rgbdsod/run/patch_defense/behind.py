@@ -1,44 +1,44 @@
 """A victim's problem behind a defence, as somebody attacks it who knows the defence."""
 
 import copy
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from rgbdsod.attacks import Problem
 from rgbdsod.attacks.patch.scene import Beside
+from rgbdsod.attacks.patch.steering import Wish
 from rgbdsod.defenses import Purifier, through
+from rgbdsod.defenses.patch.purifier import installed
+from rgbdsod.run.patch_defense.aware.variant import Aim
 from rgbdsod.run.patch_defense.lineup import chosen_rows
+from rgbdsod.run.patch_defense.subject import Looked, Subject
+from rgbdsod.run.patch_defense.watched import Watched
 from rgbdsod.types import Inputs
-
-
-class Watched(NamedTuple):
-    """What the victim makes of purified inputs, and how much the defence saw, (B,)."""
-
-    outputs: Any
-    score: Tensor
 
 
 class Behind:
     """A problem whose model sees what a defence leaves of its inputs.
 
     The gradient goes through the defence, or through its stand-in where it has none of its own (BPDA). Points are
-    ranked by the victim's own objective behind the true defence; the penalty steers, and decides nothing.
+    ranked by the victim's own objective behind the true defence; what is wanted of the defence steers, and decides
+    nothing.
 
     Args:
         victim: the problem without a defence.
         purifier: the defence.
-        penalty: weight of the defence's score, which the attack keeps low.
+        aim: what the attack wants of the defence itself; None: nothing.
         objects: where objects are, bool (B,1,H,W), for placements that ask; None: as the victim says.
 
     Source: Athalye et al., arXiv 1802.00420, section 4.1; Tramer et al., arXiv 2002.08347.
     """
 
     def __init__(
-        self, victim: Problem, purifier: Purifier, *, penalty: float = 0.0, objects: Tensor | None = None
+        self, victim: Problem, purifier: Purifier, *, aim: Aim | None = None, objects: Tensor | None = None
     ) -> None:
-        self._victim, self._purifier, self._penalty = victim, purifier, penalty
+        self._victim, self._purifier, self._aim = victim, purifier, aim
         self._objects = getattr(victim, "objects", None) if objects is None else objects
         self._fixed: dict[str, Tensor] = {}
 
@@ -69,16 +69,23 @@ class Behind:
 
     def forward(self, inputs: Inputs) -> Watched:
         """The victim's outputs for the purified inputs."""
-        purified = through(self._purifier, {**self._fixed, **inputs})
-        return Watched(self._victim.forward({key: purified.inputs[key] for key in self.inputs}), purified.score)
+        given = {**self._fixed, **inputs}
+        purified = through(self._purifier, given)
+        with installed(self._purifier):
+            outputs = self._victim.forward({key: purified.inputs[key] for key in self.inputs})
+        return Watched(outputs, purified.score, purified.mask, given)
+
+    @property
+    def steer(self) -> Callable[[Watched, Tensor], Wish] | None:
+        """What the attack wants of the defence, as `rgbdsod.attacks.patch.steering` asks for it."""
+        return None if self._aim is None else self._wish
 
     def loss(self, outputs: Watched, progress: float = 0.0) -> Tensor:
-        """The victim's objective less the penalty, (B,)."""
-        loss = self._victim.loss(outputs.outputs, progress)
-        return loss - self._penalty * outputs.score.to(loss) if self._penalty else loss
+        """The victim's objective, (B,)."""
+        return self._victim.loss(outputs.outputs, progress)
 
     def track(self, outputs: Watched) -> Tensor:
-        """The victim's objective, without the penalty, (B,)."""
+        """What the victim ranks by, or its objective at the end, (B,)."""
         found = self._victim.track(outputs.outputs)
         return self._victim.loss(outputs.outputs, 1.0) if found is None else found
 
@@ -103,6 +110,12 @@ class Behind:
             _fixed={name: value[index.to(value.device)] for name, value in self._fixed.items()},
         )
 
+    def _wish(self, seen: Watched, hidden: Tensor) -> Wish:
+        """What the attack wants of the defence, and how far from it a batch is."""
+        if self._aim is None:
+            raise RuntimeError("nothing is wanted of the defence")
+        return self._aim(seen, hidden, self._objects, self._purifier)
+
     def _with(self, **changes: object) -> Self:
         other = copy.copy(self)
         vars(other).update(changes)
@@ -110,7 +123,15 @@ class Behind:
 
 
 @torch.no_grad()
-def purified(purifier: Purifier, inputs: Inputs) -> tuple[dict[str, Tensor], Tensor]:
-    """What a defence makes of a batch, and where it saw patches, bool (B,1,H,W)."""
+def behind(purifier: Purifier, inputs: Inputs, subject: Subject, hidden: Tensor) -> tuple[list[Looked], Tensor]:
+    """What a victim behind a defence makes of a batch, and where the defence saw patches, bool (B,1,H,W).
+
+    Args:
+        purifier: the defence.
+        inputs: the batch.
+        subject: its victim.
+        hidden: the patches, which measures leave out, bool (B,1,H,W).
+    """
     found = purifier(inputs)
-    return found.inputs, found.mask >= 0.5
+    with installed(purifier):
+        return subject.look(found.inputs, hidden), found.mask >= 0.5

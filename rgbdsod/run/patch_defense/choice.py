@@ -15,6 +15,11 @@ REFERENCES = ("none", "oracle", "random-mask")
 MODALITY_ORACLE = "oracle-modality"
 """The oracle that fills the attacked inputs alone."""
 
+PENALTIES = (0.1, 1.0, 10.0)
+"""Weights of what an aware attack wants of the defence."""
+
+SEARCHES = ("gradient", "spsa")
+
 USUAL = ("median", "tv", "lgs", "jedi")
 
 
@@ -73,7 +78,10 @@ class GuardChoice:
         thresholds: of localisers: set by clean images, the papers', or a row for each.
         share: of clean pixels that a calibrated localiser may mask.
         aware: whether each defence is also attacked by who knows it.
-        penalties: weights of the defence's own score in the aware attacks, one attack for each.
+        penalties: weights of the defence's own score against the victim's gradient, one attack for each.
+        search: "gradient", or "spsa" for a search by scores alone besides.
+        queries: of that search for one gradient, an even number.
+        checks: whether the attacks themselves are tested, on a few images.
         expectation: draws of a random defence of which one gradient is the mean.
         seed: of all draws.
         patch: what is laid on the images.
@@ -83,7 +91,10 @@ class GuardChoice:
     thresholds: str = "calibrated"
     share: float = 0.01
     aware: bool = True
-    penalties: tuple[float, ...] = (0.0, 1.0)
+    penalties: tuple[float, ...] = PENALTIES
+    search: str = "gradient"
+    queries: int = 32
+    checks: bool = True
     expectation: int = 20
     seed: int = 0
     patch: PatchChoice = field(default_factory=PatchChoice)
@@ -103,9 +114,13 @@ class GuardChoice:
         if not 0 < self.share < 1:
             raise UsageError(f"--share {self.share:g}: pass a share of the clean pixels between 0 and 1, such as 0.01")
         if self.aware and not self.penalties:
-            raise UsageError("--penalty is empty; pass weights such as 0,1, or --no-aware")
+            raise UsageError("--penalty is empty; pass weights such as 0.1,1,10, or --no-aware")
         if any(weight < 0 for weight in self.penalties):
             raise UsageError(f"--penalty {min(self.penalties):g}: weights of a defence's score are 0 or more")
+        if self.search not in SEARCHES:
+            raise UsageError(f"--search {self.search}: expected one of {', '.join(SEARCHES)}")
+        if self.queries < 2 or self.queries % 2:
+            raise UsageError(f"--queries {self.queries} makes no pairs; pass an even number, 2 or more")
         if self.expectation < 1:
             raise UsageError(f"--expectation {self.expectation} is the mean of nothing; pass 1 or more")
         return replace(self, defenses=tuple(names))
@@ -114,7 +129,7 @@ class GuardChoice:
     def needs_clean(self) -> bool:
         """Whether clean images set a threshold."""
         rows = [PATCH_DEFENSES[name] for name in self.defenses if name != MODALITY_ORACLE]
-        calibrated = self.thresholds != "paper" and any(row.kind == "localiser" for row in rows)
+        calibrated = self.thresholds != "paper" and any(row.kind in ("localiser", "switch") for row in rows)
         return calibrated or any("clean images" in row.needs for row in rows)
 
     def record(self) -> dict[str, Any]:
@@ -124,6 +139,8 @@ class GuardChoice:
             own["share"] = self.share
         if self.aware:
             own |= {"penalty": ",".join(f"{weight:g}" for weight in self.penalties), "expectation": self.expectation}
+            own |= {"search": self.search, "checks": self.checks}
+            own |= {"queries": self.queries} if self.search == "spsa" else {}
         return {**own, "seed": self.seed, **self.patch.record()}
 
 

@@ -14,7 +14,7 @@ from rgbdsod.errors import UsageError
 from rgbdsod.models import SaliencyModel
 from rgbdsod.run.execute import ImageCallback, Target, execute
 from rgbdsod.run.modeling import device_of, get_data, get_model
-from rgbdsod.run.patch_defense.choice import USUAL, GuardChoice, PatchChoice, names_of
+from rgbdsod.run.patch_defense.choice import PENALTIES, USUAL, GuardChoice, PatchChoice, names_of
 from rgbdsod.run.patch_defense.defend_result import DefendResult
 from rgbdsod.run.patch_defense.defend_task import DefendTask
 from rgbdsod.run.patch_defense.saliency import AIMS
@@ -35,7 +35,10 @@ def defend_patches(
     calibration: str | Path | Dataset | None = None,
     share: float = 0.01,
     aware: bool = True,
-    penalties: Sequence[float] = (0.0, 1.0),
+    penalties: Sequence[float] = PENALTIES,
+    search: str = "gradient",
+    queries: int = 32,
+    checks: bool = True,
     expectation: int = 20,
     goal: str = "hide",
     seed: int = 0,
@@ -47,9 +50,10 @@ def defend_patches(
 ) -> DefendResult:
     """Measure a network behind defences under patches that do not know them, and under patches that do.
 
-    For each image a patch is made against the undefended network, and for each defence others that know it: their
-    gradient goes through the defence or its stand-in, with the defence's own score as a penalty of several weights.
-    What is reported as "aware" is the worst of all these for each image.
+    For each image a patch is made against the undefended network, and for each defence others that know it, by the
+    attacks of `rgbdsod.run.patch_defense.aware.table`: their gradient goes through the defence or its stand-in, and
+    most of them also want something of the defence. What is reported as "aware" is the worst of all these for each
+    image.
 
     Args:
         model: a name of `list_models()`, or a model.
@@ -60,7 +64,10 @@ def defend_patches(
         calibration: clean images; None: other generated scenes where the data are generated, else the data themselves.
         share: of the clean pixels that a calibrated localiser may mask.
         aware: whether patches are made that know the defence.
-        penalties: weights of the defence's score, one attack for each.
+        penalties: weights of the defence's score against the victim's gradient, one attack for each.
+        search: "gradient", or "spsa" for a search by scores alone besides, from the worst patch so far.
+        queries: of that search for one gradient, an even number.
+        checks: whether the attacks themselves are tested, on the first three images.
         expectation: draws of a random defence of which one gradient is the mean.
         goal: "hide" (an empty map) or "degrade", away from the patch.
         seed: of everything random; with an image's id it decides places and starts.
@@ -84,7 +91,7 @@ def defend_patches(
     names, extra = told_apart(defenses)
     choice = GuardChoice(
         defenses=names, thresholds=thresholds, share=share, aware=aware, penalties=tuple(penalties),
-        expectation=expectation, seed=seed, patch=patch_choice(patch),
+        search=search, queries=queries, checks=checks, expectation=expectation, seed=seed, patch=patch_choice(patch),
     )  # fmt: skip
     task = defend_task(get_model(model), get_data(data), choice, calibration=calibration, goal=goal, extra=extra)
     return run_defend(task, None if out is None else Target(out=out, restart=restart), batch, callback)

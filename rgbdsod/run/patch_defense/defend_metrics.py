@@ -8,7 +8,7 @@ import numpy as np
 from rgbdsod.errors import DataError
 from rgbdsod.metrics import paired_change
 from rgbdsod.run.patch.states import REGIONS
-from rgbdsod.run.patch_defense.averages import by_defense, effect, masks, means, views_of, weaker
+from rgbdsod.run.patch_defense.averages import by_defense, checks, effect, masks, means, views_of, weaker
 from rgbdsod.run.patch_defense.controls import CONTROLS
 
 MEASURES = tuple(f"{name}_{region}" for region in REGIONS for name in ("iou", "mae"))
@@ -58,6 +58,7 @@ def _defense(label: str, rows: Sequence[Row]) -> dict[str, Any]:
         **_interval(rows, beyond["control"], "aware" if "aware" in heads else "unaware"),
         **masks(rows),
         "weaker": weaker(rows),
+        **checks(rows),
         "attacks": _counted(rows),
     }
 

@@ -13,7 +13,7 @@ from rgbdsod.models import SaliencyModel
 from rgbdsod.run.modeling import data_record, device_of, inputs_of, model_record
 from rgbdsod.run.patch_defense.choice import GuardChoice
 from rgbdsod.run.patch_defense.defend_metrics import defend_metrics
-from rgbdsod.run.patch_defense.exam import Exam
+from rgbdsod.run.patch_defense.exam import Exam, checked_ids
 from rgbdsod.run.patch_defense.lineup import Entry, line_up
 from rgbdsod.run.patch_defense.saliency import SaliencySubject, donor_of
 from rgbdsod.run.pieces import Piece
@@ -85,7 +85,9 @@ class DefendTask:
         """Attack images of one size."""
         samples = [self.data[index] for index in part]
         subject = SaliencySubject(self.model, samples, self.goal)
-        found = Exam(subject, self._entries, self.choice, donor_of(self.data), advance).take()
+        found = Exam(
+            subject, self._entries, self.choice, donor_of(self.data), advance, checked_ids(self.choice, self.data.ids)
+        ).take()
         found.write(store)
         return Piece(list(subject.ids), found.rows)
 

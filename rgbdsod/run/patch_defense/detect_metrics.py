@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from rgbdsod.metrics import average_precision
-from rgbdsod.run.patch_defense.averages import by_defense, effect, masks, views_of, weaker
+from rgbdsod.run.patch_defense.averages import by_defense, checks, effect, masks, views_of, weaker
 from rgbdsod.run.patch_defense.controls import CONTROLS
 from rgbdsod.run.patch_defense.defend_metrics import with_place
+from rgbdsod.run.patch_defense.detect_success import beyond, of_class, own_output, success
 from rgbdsod.types import Detections, Objects
 
 Row = Mapping[str, Any]
@@ -20,8 +21,9 @@ PRECISIONS = ("ap50", "ap", "ap50_others")
 
 
 def detect_metrics(
-    rows: Sequence[Row], kept: Mapping[str, Kept], classes: Sequence[str], attacked: str | None, goal: str
-) -> dict[str, Any]:
+    rows: Sequence[Row], kept: Mapping[str, Kept], classes: Sequence[str], attacked: str | None, goal: str,
+    label: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """A row for each defence, over the images with a place for a patch.
 
     Args:
@@ -30,20 +32,22 @@ def detect_metrics(
         classes: of the detector.
         attacked: the class whose objects are attacked; None: all.
         goal: of the objective: "vanish", "change", "misclass", "appear" or "flood".
+        label: the class to be seen, of "misclass" and "appear".
 
     Raises:
         DataError: no image is left.
     """
     placed, without = with_place(rows)
     found = []
-    for label, own in by_defense(placed):
-        views = {view: _view(label, view, own, kept, classes, attacked, goal) for view in views_of(own)}
+    about = _About(classes, attacked, goal, None if label is None else list(classes).index(label))
+    for name, own in by_defense(placed):
+        views = {view: _view(name, view, own, kept, about) for view in views_of(own)}
         heads = {view: values["ap50"] for view, values in views.items()}
-        controls = {name: heads[name] for name in CONTROLS if name in heads}
+        controls = {control: heads[control] for control in CONTROLS if control in heads}
         found.append({
-            "row": label, "defense": own[0]["defense"], "thresholds": own[0]["thresholds"] or None, **views,
-            **effect(heads["clean"], heads.get("aware", heads["unaware"]), controls), **masks(own),
-            "weaker": weaker(own),
+            "row": name, "defense": own[0]["defense"], "thresholds": own[0]["thresholds"] or None, **views,
+            **effect(heads["clean"], heads.get("aware", heads["unaware"]), controls),
+            **beyond(views, CONTROLS), **masks(own), "weaker": weaker(own), **checks(own),
         })  # fmt: skip
     return {"defenses": found, "no_place": without}
 
@@ -63,35 +67,35 @@ def keep(objects: Objects, detections: Mapping[tuple[str, str], Detections]) -> 
     return {"objects": shown, "detections": seen}
 
 
+class _About(NamedTuple):
+    """What a run is about: class names, the attacked one, the goal, the position of the class to be seen."""
+
+    classes: Sequence[str]
+    attacked: str | None
+    goal: str
+    label: int | None
+
+
 def _view(
-    label: str, view: str, rows: Sequence[Row], kept: Mapping[str, Kept], classes: Sequence[str], attacked: str | None,
-    goal: str,
-) -> dict[str, float | None]:  # fmt: skip
+    name: str, view: str, rows: Sequence[Row], kept: Mapping[str, Kept], about: _About
+) -> dict[str, float | None]:
     """Precision and success over the set, of one view; "none" is the undefended row's "unaware"."""
-    source, own = ("none", "unaware") if view == "none" else (label, view)
-    truth = [_objects(kept[row["id"]]["objects"]) for row in rows]
-    scores = average_precision(
-        truth, [_detections(kept[row["id"]]["detections"][source][own]) for row in rows], classes
-    )
-    head = scores.ap50 if attacked is None else scores.of(attacked)
-    others = math.nan if attacked is None else scores.others(attacked)
-    values = {"ap50": head, "ap": scores.ap, "ap50_others": others, "success": _success(rows, view, goal),
+    source, own = ("none", "unaware") if view == "none" else (name, view)
+    files = [kept[row["id"]] for row in rows]
+    truth = [read_objects(file["objects"]) for file in files]
+    now = [read_detections(file["detections"][source][own]) for file in files]
+    scores = average_precision(truth, now, about.classes)
+    own_words = [own_output(read_detections(file["detections"]["none"]["clean"])) for file in files]
+    itself = average_precision(own_words, now, about.classes)
+    attacked = None if about.attacked is None else list(about.classes).index(about.attacked)
+    clean = [read_detections(file["detections"][source]["clean"]) for file in files]
+    seen = list(zip((of_class(one, attacked) for one in truth), clean, now, strict=True))
+    heads = [one.ap50 if about.attacked is None else one.of(about.attacked) for one in (scores, itself)]
+    others = math.nan if about.attacked is None else scores.others(about.attacked)
+    values = {"ap50": heads[0], "ap": scores.ap, "ap50_others": others, "ap50_self": heads[1],
+              "success": success(rows, seen, view, about.goal, about.label),
               "invented": _mean(rows, f"{view}_invented")}  # fmt: skip
-    return {name: None if math.isnan(value) else value for name, value in values.items()}
-
-
-def _success(rows: Sequence[Row], view: str, goal: str) -> float:
-    """What reached the goal, beside the same defence's clean images: a share of objects or of images, or a number."""
-    if goal == "appear":
-        values = [row[f"{view}_appeared"] for row in rows if row[f"{view}_appeared"] is not None]
-        return sum(values) / len(values) if values else math.nan
-    if goal == "flood":
-        return _mean(rows, f"{view}_invented") - _mean(rows, "clean_invented")
-    before = sum(row["clean_found"] for row in rows)
-    if goal == "misclass":
-        return sum(row[f"{view}_renamed"] for row in rows) / before if before else math.nan
-    lost = sum(max(0.0, row["clean_found"] - row[f"{view}_found"]) for row in rows)
-    return lost / before if before else math.nan
+    return {key: None if math.isnan(value) else value for key, value in values.items()}
 
 
 def _mean(rows: Sequence[Row], name: str) -> float:
@@ -102,11 +106,13 @@ def _rounded(box: Any) -> list[float]:
     return [round(float(value), 3) for value in box]
 
 
-def _objects(rows: Sequence[Sequence[float]]) -> Objects:
+def read_objects(rows: Sequence[Sequence[float]]) -> Objects:
+    """What an image's file says that it shows."""
     table = torch.tensor(rows, dtype=torch.float64).reshape(-1, 6)
     return Objects(table[:, :4], table[:, 4].long(), table[:, 5].bool())
 
 
-def _detections(rows: Sequence[Sequence[float]]) -> Detections:
+def read_detections(rows: Sequence[Sequence[float]]) -> Detections:
+    """What an image's file says that was found."""
     table = torch.tensor(rows, dtype=torch.float64).reshape(-1, 6)
     return Detections(table[:, :4], table[:, 4], table[:, 5].long())

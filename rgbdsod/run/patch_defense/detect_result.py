@@ -9,12 +9,12 @@ from rgbdsod.run.tables import align
 
 SCHEMA = "rgbdsod.patch-evaluate/1"
 
-_HEAD = ["defense", "AP50 clean", "cost", "control", "none", "unaware", "aware", "effect", "success", "AP", "SmIoU",
-         "NmIoU", "s/image", ""]  # fmt: skip
+_HEAD = ["defense", "AP50 clean", "cost", "control", "none", "unaware", "aware", "effect", "success", "beyond", "AP",
+         "SmIoU", "NmIoU", "s/image", ""]  # fmt: skip
 
 SUCCESS = {
     "vanish": "share of the objects found on clean images that are found no more",
-    "misclass": "share of the objects found on clean images that are seen as another class alone",
+    "misclass": "share of the objects found on clean images that are seen as the wanted class alone",
     "appear": "share of the images where the class is seen at the patch",
     "flood": "detections on no object, more than on clean images",
 }
@@ -36,7 +36,8 @@ class DetectResult(GuardResult):
         lines = [
             *align([_HEAD] + [_shown(row, bare) for row in rows]),
             f"AP50 of {of} against the annotations, {images} images; aware: the worst for each image",
-            f"success: {meaning}; AP: under the worst attack",
+            f"success: {meaning}; beyond: more than the strongest control's; AP: under the worst attack",
+            _second(bare, metrics["class"]),
             *([f"nothing to attack, left out of all columns: {len(left)} ({', '.join(left[:5])})"] if left else []),
         ]
         return "\n".join(lines + footer(metrics))
@@ -63,6 +64,14 @@ def _shown(row: Mapping[str, Any], bare: Mapping[str, Any]) -> list[str]:
     control = heads.get(row["control"]) if row["control"] else None
     last = row.get("aware") or row["unaware"]
     values = [clean, cost, control, heads["none"], heads["unaware"], heads.get("aware"), row["effect"],
-              last["success"], last["ap"]]  # fmt: skip
+              last["success"], row["beyond"], last["ap"]]  # fmt: skip
     found = [number(row[name], 2) for name in ("smiou", "nmiou")]
     return [row["row"], *map(number, values), *found, number(row["seconds"]), WEAKER if row["weaker"] else ""]
+
+
+def _second(bare: Mapping[str, Any], attacked: str | None) -> str:
+    """What the undefended detector finds besides: against its own clean output, and of other classes."""
+    columns = [("AP50(self), against its own clean detections instead", "ap50_self")]
+    columns += [("AP50 of the other classes", "ap50_others")] if attacked is not None else []
+    texts = [f"{words}: {number(bare['clean'][key])} -> {number(bare['unaware'][key])}" for words, key in columns]
+    return f"without a defence, clean -> patch: {'; '.join(texts)}"

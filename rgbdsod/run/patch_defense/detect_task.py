@@ -16,7 +16,7 @@ from rgbdsod.run.patch_defense.boxed import BoxedImages
 from rgbdsod.run.patch_defense.choice import GuardChoice
 from rgbdsod.run.patch_defense.detect_metrics import detect_metrics, keep
 from rgbdsod.run.patch_defense.detection import DetectionSubject, Wish
-from rgbdsod.run.patch_defense.exam import Exam
+from rgbdsod.run.patch_defense.exam import Exam, checked_ids
 from rgbdsod.run.patch_defense.lineup import Entry, line_up
 from rgbdsod.run.patch_defense.photographs import Photographs
 from rgbdsod.run.pieces import Piece
@@ -92,14 +92,15 @@ class DetectTask:
     def begin(self, store: Store) -> None:
         """Set the thresholds."""
         self._store = store
-        self._entries = line_up(self.choice, self._calibration(), None, self.extra)
+        self._entries = line_up(self.choice, self._calibration(), self.detector, self.extra)
 
     def compute(self, part: list[int], store: Store, advance: Callable[[float], None]) -> Piece:
         """Attack images of one size."""
         images, objects = self.data.batch(part)
         ids = [self.data.ids[place] for place in part]
         subject = DetectionSubject(self.detector, ids, images.to(self.device), objects, self.wish)
-        found = Exam(subject, self._entries, self.choice, self.data.picture, advance).take()
+        checked = checked_ids(self.choice, self.data.ids)
+        found = Exam(subject, self._entries, self.choice, self.data.picture, advance, checked).take()
         truth = subject.truth(found.result.mask)
         for row, sample in enumerate(ids):
             seen = {key: values[row] for key, values in found.kept.items()}
@@ -113,7 +114,8 @@ class DetectTask:
         kept = {name: json.loads(store.read(f"detections/{name}.json")) for name in merged.ids} if store else {}
         attacked = None if self.wish.attacked is None else classes[self.wish.attacked]
         goal = DETECTION_OBJECTIVES[self.wish.objective].goal
-        found = detect_metrics(merged.rows, kept, classes, attacked, goal)
+        label = None if self.wish.label is None else classes[self.wish.label]
+        found = detect_metrics(merged.rows, kept, classes, attacked, goal, label)
         own = {"class": attacked, "goal": self.wish.objective, "no_object": self.no_object}
         return {**found, **own, "warnings": list(self.warnings)}
 

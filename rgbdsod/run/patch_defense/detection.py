@@ -1,5 +1,6 @@
 """Detectors as victims of patches."""
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -14,10 +15,11 @@ from rgbdsod.metrics.detection_success import appeared, invented, renamed
 from rgbdsod.models import DetectionProblem, Detector
 from rgbdsod.models.detectors.problem import VISIBLE
 from rgbdsod.run.patch_defense.boxed import areas
-from rgbdsod.run.patch_defense.exam import Looked
+from rgbdsod.run.patch_defense.subject import Looked
 from rgbdsod.types import Detections, Inputs, Objects
 
 _IOU = 0.5
+_GONE = 0.02
 
 
 class Wish(NamedTuple):
@@ -73,6 +75,11 @@ class DetectionSubject:
     def truth(self, hidden: Tensor) -> list[Objects]:
         """What each image shows beside its patch: what is hardly visible counts neither as found nor as missed."""
         return [_beside(one, mask) for one, mask in zip(self._truth, hidden[:, 0].cpu(), strict=True)]
+
+    @property
+    def floor(self) -> float:
+        """A score that is hardly above 0, or for a class that is to appear hardly below 1; a flood has no end."""
+        return {"flood": -math.inf, "appear": _GONE - 1}.get(self._wish.objective, _GONE)
 
     def look(self, inputs: Inputs, hidden: Tensor) -> list[Looked]:
         """Detections, and what became of the objects."""

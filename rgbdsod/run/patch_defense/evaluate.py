@@ -16,7 +16,7 @@ from rgbdsod.models.detectors.user import check_answers, check_detector, open_de
 from rgbdsod.models.device import resolve_device
 from rgbdsod.run.execute import ImageCallback, Target, execute
 from rgbdsod.run.patch_defense.boxed import BoxedImages, Size
-from rgbdsod.run.patch_defense.choice import MODALITY_ORACLE, GuardChoice
+from rgbdsod.run.patch_defense.choice import MODALITY_ORACLE, PENALTIES, GuardChoice
 from rgbdsod.run.patch_defense.defend import check_patch, patch_choice, told_apart
 from rgbdsod.run.patch_defense.detect_result import DetectResult
 from rgbdsod.run.patch_defense.detect_task import DetectTask
@@ -49,7 +49,10 @@ def evaluate_patches(
     calibration: str | Path | BoxedSet | None = None,
     share: float = 0.01,
     aware: bool = True,
-    penalties: Sequence[float] = (0.0, 1.0),
+    penalties: Sequence[float] = PENALTIES,
+    search: str = "gradient",
+    queries: int = 32,
+    checks: bool = True,
     expectation: int = 20,
     seed: int = 0,
     device: str = "auto",
@@ -73,7 +76,8 @@ def evaluate_patches(
         goal: a name of `rgbdsod.models.DETECTION_OBJECTIVES`.
         attacked: the class whose objects are attacked; None: all.
         label: the class to be seen, for goals "misclass" and "appear".
-        defenses, thresholds, share, aware, penalties, expectation: see `rgbdsod.run.defend_patches`.
+        defenses, thresholds, share, aware, penalties, search, queries, checks, expectation: see
+            `rgbdsod.run.defend_patches`.
         calibration: clean images that set thresholds, a set or a folder; None: other generated scenes, or the images
             that are measured.
         seed: of everything random.
@@ -100,7 +104,7 @@ def evaluate_patches(
     fields = {"where": "random", **patch, "modality": "image"}
     choice = GuardChoice(
         defenses=names, thresholds=thresholds, share=share, aware=aware, penalties=tuple(penalties),
-        expectation=expectation, seed=seed, patch=patch_choice(fields),
+        search=search, queries=queries, checks=checks, expectation=expectation, seed=seed, patch=patch_choice(fields),
     )  # fmt: skip
     where = resolve_device(device)
     victim = detector

@@ -12,12 +12,14 @@ from rgbdsod.attacks.patch.objectives import GOALS, View
 from rgbdsod.datasets import Dataset, Sample
 from rgbdsod.models import SaliencyModel
 from rgbdsod.run.modeling import device_of, inputs_of
-from rgbdsod.run.patch_defense.exam import Looked
 from rgbdsod.run.patch_defense.regions import region_measures
+from rgbdsod.run.patch_defense.subject import Looked
 from rgbdsod.types import Inputs
 
 AIMS = ("hide", "degrade")
 """Goals of patches that the IoU beside the patch is a measure of."""
+
+_GONE = 0.02
 
 
 class PatchGoal(MapProblem):
@@ -71,6 +73,11 @@ class SaliencySubject:
     def objects(self) -> Tensor:
         """Where the masks show objects."""
         return self._masks >= 0.5
+
+    @property
+    def floor(self) -> float:
+        """An IoU at which hardly a pixel of the object is left."""
+        return _GONE
 
     def look(self, inputs: Inputs, hidden: Tensor) -> list[Looked]:
         """IoU and MAE of the maps over each region."""
