@@ -4,8 +4,15 @@ from .patch.aware import through as through
 from .patch.certificates.certify import Bounds as Bounds
 from .patch.certificates.certify import Certificate as Certificate
 from .patch.certificates.certify import certify as certify
+from .patch.certificates.cleanser import Cleansed as Cleansed
+from .patch.certificates.cleanser import cleanse as cleanse
 from .patch.certificates.covers import Cover as Cover
 from .patch.certificates.covers import cover as cover
+from .patch.certificates.seeker import Recalled as Recalled
+from .patch.certificates.seeker import Sought as Sought
+from .patch.certificates.seeker import half_masks as half_masks
+from .patch.certificates.seeker import recalled as recalled
+from .patch.certificates.seeker import seek as seek
 from .patch.fills import FILLS as FILLS
 from .patch.fills import fill as fill
 from .patch.purifier import Defence as Defence
@@ -45,6 +52,7 @@ __all__ = [
     "AdversarialTraining",
     "Bounds",
     "Certificate",
+    "Cleansed",
     "Cover",
     "Defence",
     "Defended",
@@ -56,6 +64,8 @@ __all__ = [
     "PatchDefenseRow",
     "Purified",
     "Purifier",
+    "Recalled",
+    "Sought",
     "TuningBatch",
     "TuningPreset",
     "certify",
@@ -63,15 +73,19 @@ __all__ = [
     "check_losses",
     "class_logits",
     "class_losses",
+    "cleanse",
     "clip_losses",
     "cover",
     "fill",
     "gradcam",
+    "half_masks",
     "hardening_method",
     "image_distance",
     "kl_divergence",
     "map_distance",
     "patch_defense",
+    "recalled",
+    "seek",
     "squared_distance",
     "text_attention",
     "through",

@@ -27,6 +27,9 @@ from .patch.make import make_patches as make_patches
 from .patch.result import PatchRun as PatchRun
 from .patch.settings import PatchSettings as PatchSettings
 from .patch.sheet import print_sheet as print_sheet
+from .patch_certify.certify import certify_detections as certify_detections
+from .patch_certify.certify import certify_maps as certify_maps
+from .patch_certify.result import CertifyResult as CertifyResult
 from .patch_defense.defend import defend_patches as defend_patches
 from .patch_defense.defend_result import DefendResult as DefendResult
 from .patch_defense.detect_result import DetectResult as DetectResult
@@ -45,6 +48,7 @@ __all__ = [
     "AttackResult",
     "AttackSettings",
     "BenchResult",
+    "CertifyResult",
     "DefendResult",
     "DetectResult",
     "DetectorRow",
@@ -65,6 +69,8 @@ __all__ = [
     "ablate_stages",
     "apply_patch_file",
     "bench",
+    "certify_detections",
+    "certify_maps",
     "defend_patches",
     "evaluate_detector",
     "evaluate_patches",

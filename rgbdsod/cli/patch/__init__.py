@@ -1,8 +1,9 @@
-"""`rgbdsod patch`: patches made, laid on other images, defended against, exported."""
+"""`rgbdsod patch`: patches made, laid on other images, defended against, certified, exported."""
 
 from collections.abc import Callable, Mapping
 
 from rgbdsod.cli.patch.apply import apply
+from rgbdsod.cli.patch.certify import certify
 from rgbdsod.cli.patch.defend import defend
 from rgbdsod.cli.patch.evaluate import evaluate
 from rgbdsod.cli.patch.export import export
@@ -14,6 +15,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "apply": apply,
     "defend": defend,
     "evaluate": evaluate,
+    "certify": certify,
     "export": export,
     "stats": stats,
 }

@@ -1,0 +1,1 @@
+"""Runs that say what no patch of a stated size can change."""
