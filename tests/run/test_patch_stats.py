@@ -38,7 +38,10 @@ def crop(photographs, at=0):
 @pytest.fixture(scope="module")
 def beside(shared):
     """Crops of 32 pixels of ten photographs at their own scale, and what is measured beside patches."""
-    photographs, draw = photographs_of(str(shared / "data" / "coco_mini" / "val2017"), most=10), np.random.default_rng(0)
+    photographs, draw = (
+        photographs_of(str(shared / "data" / "coco_mini" / "val2017"), most=10),
+        np.random.default_rng(0),
+    )
     crops = []
     for at in range(512):
         photograph = photographs[at % 10]
