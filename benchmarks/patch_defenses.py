@@ -6,7 +6,7 @@
 Each round runs the numpy version and this package one after the other on the same images, so a busy moment hits both;
 the ratio is the median over rounds of each round's ratio. Times are those of the process on a processor, where other
 programs would be counted too, and of the clock on an accelerator. LGS is timed with its response, Jedi with what it
-flags; inpainting is apart, since any localiser can have it.
+flags; inpainting is apart, since any localiser can have it. Both sides run with an allocator that keeps freed memory.
 """
 
 import json
@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from attack_floor import keep_freed_memory
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from rich.console import Console
@@ -197,6 +198,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
     """Time the batched defences against numpy and compare the values."""
+    keep_freed_memory()
     torch.set_num_threads(threads)
     rows: list[Any] = measure(batch, side, rounds, device)
     if as_json:

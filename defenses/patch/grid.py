@@ -15,7 +15,12 @@ def covering_max(values: Tensor, window: int, stride: int, size: tuple[int, int]
         stride: from window to window.
         size: (H, W); pixels beyond the last window take its value.
     """
-    cell = gcd(window, stride)  # the pixels of a cell are covered by the same windows
+    return enlarged(covering_cells(values, window, stride, size), gcd(window, stride), size)
+
+
+def covering_cells(values: Tensor, window: int, stride: int, size: tuple[int, int]) -> Tensor:
+    """The same for the largest squares whose pixels are covered by the same windows; see `covering_max`."""
+    cell = gcd(window, stride)
     for axis in (2, 3):
         cells = torch.arange(-(-size[axis - 2] // cell), device=values.device)
         last = cells // (stride // cell)
@@ -23,7 +28,7 @@ def covering_max(values: Tensor, window: int, stride: int, size: tuple[int, int]
         top = values.shape[axis] - 1
         near, before = (values.index_select(axis, at.clamp(0, top)) for at in (last, first))
         values = torch.maximum(near, before)
-    return enlarged(values, cell, size)
+    return values
 
 
 def enlarged(cells: Tensor, side: int, size: tuple[int, int]) -> Tensor:

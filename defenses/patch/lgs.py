@@ -1,6 +1,7 @@
 """Local gradients smoothing: regions of dense edges are darkened by as much as they are edges."""
 
 from dataclasses import dataclass
+from math import gcd
 from typing import ClassVar
 
 import torch
@@ -8,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rgbdsod.defenses.patch.door import check_window
-from rgbdsod.defenses.patch.grid import covering_max, luminance
+from rgbdsod.defenses.patch.grid import covering_cells, covering_max, enlarged, luminance
 from rgbdsod.defenses.patch.localiser import Localiser
-from rgbdsod.defenses.patch.planes import by_plane
+from rgbdsod.defenses.patch.planes import by_plane, joined, spans
 from rgbdsod.errors import UsageError
 
 _TINY = 1e-8
@@ -59,11 +60,27 @@ class Lgs(Localiser):
         """The image with its edges under the mask darkened."""
         return image * (1 - mask * (self.smoothing * seen).clamp(0, 1))
 
+    def located(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same answers, each written once, straight to its place: most of the time would go into memory."""
+        size, stride = self._room(image), self.block - self.overlap
+        changed, masks, scores = torch.empty_like(image), [], []
+        for rows in spans(image[:, :1]):
+            found = _stretched_gradient(luminance(image[rows]))
+            cells = covering_cells(F.avg_pool2d(found, self.block, stride), self.block, stride, size)
+            masks.append(enlarged((cells > self.threshold).to(image), gcd(self.block, stride), size))
+            shade = found.mul_(self.smoothing).clamp_(max=1).mul_(masks[-1]).neg_().add_(1)
+            torch.mul(image[rows], shade, out=changed[rows])
+            scores.append(cells.flatten(1).amax(1) - self.threshold)
+        return changed, joined(masks), joined(scores)
+
     def _blocks(self, found: Tensor) -> Tensor:
-        check_window(self.name, self.block, found, f"pass block={min(found.shape[-2:])} or less")
-        stride = self.block - self.overlap
-        means = F.avg_pool2d(found, self.block, stride)
-        return covering_max(means, self.block, stride, (found.shape[-2], found.shape[-1]))
+        size, stride = self._room(found), self.block - self.overlap
+        return covering_max(F.avg_pool2d(found, self.block, stride), self.block, stride, size)
+
+    def _room(self, image: Tensor) -> tuple[int, int]:
+        """(H, W) of images that have room for a block."""
+        check_window(self.name, self.block, image, f"pass block={min(image.shape[-2:])} or less")
+        return image.shape[-2], image.shape[-1]
 
 
 def edges(image: Tensor) -> Tensor:
@@ -75,6 +92,6 @@ def _stretched_gradient(planes: Tensor) -> Tensor:
     around = F.pad(planes, (1, 1, 1, 1), mode="replicate")
     down = around[..., 2:, 1:-1] - around[..., :-2, 1:-1]
     right = around[..., 1:-1, 2:] - around[..., 1:-1, :-2]
-    size = torch.addcmul(down * down + _TINY**2, right, right).sqrt()
+    size = (down * down).add_(_TINY**2).addcmul_(right, right).sqrt_()
     low, high = size.amin((2, 3), keepdim=True), size.amax((2, 3), keepdim=True)
     return (size - low) / (high - low).clamp_min(_TINY)

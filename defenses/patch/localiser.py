@@ -65,10 +65,9 @@ class Localiser(Defence):
     def __call__(self, inputs: Inputs) -> Purified:
         """The purified batch."""
         images = self.images(inputs)
-        found = {key: [self._located(part) for part in portions(image)] for key, image in images.items()}
-        whole = {key: [joined(column) for column in zip(*parts, strict=True)] for key, parts in found.items()}
-        changed = {key: columns[0] for key, columns in whole.items()}
-        mask, score = (reduce(torch.maximum, [columns[at] for columns in whole.values()]) for at in (1, 2))
+        found = {key: self.located(image) for key, image in images.items()}
+        changed = {key: columns[0] for key, columns in found.items()}
+        mask, score = (reduce(torch.maximum, [columns[at] for columns in found.values()]) for at in (1, 2))
         return Purified({**inputs, **changed}, mask, score)
 
     def surrogate(self, inputs: Inputs) -> Purified:
@@ -107,8 +106,13 @@ class Localiser(Defence):
         evidence = torch.cat([values.flatten() for values in found.values()])
         return replace(self, threshold=lowest_threshold(evidence, masked, share))
 
-    def _located(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One input purified, its mask and its score."""
+    def located(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """One input purified, its mask and its score; not differentiable."""
+        parts = [self._part(portion) for portion in portions(image)]
+        changed, mask, score = (joined(column) for column in zip(*parts, strict=True))
+        return changed, mask, score
+
+    def _part(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         evidence, seen = self.look(image, soft=False)
         mask = self._mask(evidence, image).to(image)
         return self.respond(image, mask, seen), mask, evidence.flatten(1).amax(1) - self.threshold

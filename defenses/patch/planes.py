@@ -18,10 +18,15 @@ def portions(images: Tensor, copies: int = 1) -> list[Tensor]:
         images: (N,C,H,W).
         copies: how many times the size of its images the work holds at once.
     """
+    return [images[rows] for rows in spans(images, copies)]
+
+
+def spans(images: Tensor, copies: int = 1) -> list[slice]:
+    """The rows of each of these batches; see `portions`."""
     if images.is_cuda or (images.requires_grad and torch.is_grad_enabled()):
-        return [images]
+        return [slice(None)]
     count = max(1, _PORTION // (images[0].numel() * copies))
-    return [images[start : start + count] for start in range(0, len(images), count)]
+    return [slice(start, start + count) for start in range(0, len(images), count)]
 
 
 def by_plane(image: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
