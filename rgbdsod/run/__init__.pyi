@@ -36,6 +36,8 @@ from .patch_defense.detect_result import DetectResult as DetectResult
 from .patch_defense.evaluate import evaluate_patches as evaluate_patches
 from .patch_defense.localise import localise_patches as localise_patches
 from .patch_defense.localise_result import LocaliseResult as LocaliseResult
+from .patch_maps.maps import patch_maps as patch_maps
+from .patch_maps.result import MapsResult as MapsResult
 from .patch_stats.result import StatsResult as StatsResult
 from .patch_stats.stats import patch_statistics as patch_statistics
 from .results import AttackResult as AttackResult
@@ -57,6 +59,7 @@ __all__ = [
     "Grid",
     "HardenResult",
     "LocaliseResult",
+    "MapsResult",
     "Mismatched",
     "PairFilter",
     "PatchRun",
@@ -80,6 +83,7 @@ __all__ = [
     "localise_patches",
     "make_patches",
     "open_dual_encoder",
+    "patch_maps",
     "patch_statistics",
     "print_sheet",
     "score_pairs",

@@ -5,7 +5,7 @@ import torch
 from patch_victims import scenes
 
 from rgbdsod.defenses import patch_defense, through
-from rgbdsod.defenses.patch.cross.influence import _windows
+from rgbdsod.defenses.patch.cross.influence import windows_of
 from rgbdsod.defenses.patch.cross.streams import by_replacement
 from rgbdsod.errors import UsageError
 
@@ -81,7 +81,7 @@ def test_influence_by_hand():
     found = patch_defense("cross-influence", model=model, grid=2).maps(inputs)["depth"]
     before = model.fuse({name: model.encode(name, value) for name, value in inputs.items()}, None).sigmoid()
     values = []
-    for rows, columns in _windows(SIDE, SIDE, 2):
+    for rows, columns in windows_of(SIDE, SIDE, 2):
         depth = inputs["depth"].clone()
         frame = torch.ones(SIDE, SIDE, dtype=torch.bool)
         frame[rows, columns] = False

@@ -13,13 +13,16 @@ from torch.nn.functional import softplus
 from rgbdsod.attacks.problem import frozen
 from rgbdsod.defenses.patch.blobs import dilate, drop_small
 from rgbdsod.defenses.patch.calibration import lowest_threshold, quantiles
+from rgbdsod.defenses.patch.cross.streams import MODALITIES, Model, check_pair, held
 from rgbdsod.defenses.patch.fills import check_fill, fill
 from rgbdsod.defenses.patch.purifier import Defence, Differentiable, Purified
-from rgbdsod.defenses.patch.cross.streams import MODALITIES, Model, check_pair, held
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 
 Accused = Literal["rgb", "depth", "both", "none"]
+CLEAR = 1.5
+"""How much more evidence against one modality than against the other it takes to accuse it alone."""
+
 _SHARPNESS = 10.0  # per threshold
 _TINY = 1e-12
 
@@ -70,7 +73,7 @@ class CrossDefence(Defence):
 
     @abstractmethod
     def compute(self, model: Model, inputs: Inputs) -> dict[str, Tensor]:
-        """How suspect each pixel is, (B,1,H,W) from 0 up, by the modality that the map accuses: rgb, depth."""
+        """How suspect each pixel is, (B,1,H,W) from 0 up, by the modality that the map accuses: rgb, depth or both."""
 
     def suspected(self, excess: Tensor) -> Tensor:
         """Which pixels are masked before blobs are shaped, bool, of a map over its threshold less 1."""
@@ -80,10 +83,9 @@ class CrossDefence(Defence):
         """The maps of a batch by modality, (B,1,H,W); differentiable."""
         images = self.images(inputs)
         check_pair(self.name, images)
-        if self.model is None:
-            raise UsageError(f"{self.name} compares what a model makes of each modality; pass model=...")
+        model = self._nobody if self.model is None else self.model
         with frozen(*held(self.model)):
-            return self.compute(self.model, {name: images[name] for name in MODALITIES})
+            return self.compute(model, {name: images[name] for name in MODALITIES})
 
     def ranks(self, inputs: Inputs) -> dict[str, Tensor]:
         """The maps as ranks among clean values, (B,1,H,W) in [0, 1]: 1 was never seen on a clean image."""
@@ -140,18 +142,23 @@ class CrossDefence(Defence):
         """
         masks, excess = self._judged(inputs)
         union = reduce(torch.maximum, masks.values())
-        weight = {key: ((excess[key] + 1) * union).flatten(1).sum(1) for key in MODALITIES}
-        verdicts: list[Accused] = []
-        for any_, rgb, depth in zip(union.flatten(1).sum(1), weight["rgb"], weight["depth"], strict=True):
-            one: Accused = "rgb" if rgb > 1.5 * depth else "depth" if depth > 1.5 * rgb else "both"
-            verdicts.append(one if any_ > 0 else "none")
-        return verdicts
+        nothing = torch.zeros(len(union), device=union.device)
+        rgb, depth = (((excess[key] + 1) * union).flatten(1).sum(1) if key in excess else nothing for key in MODALITIES)
+        return verdicts(rgb, depth, union.flatten(1).any(1))
+
+    def respond(self, inputs: Inputs, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The inputs that change, of masks (B,1,H,W) by the modality that they accuse; differentiable."""
+        return {key: fill(inputs[key], mask, self.fill) for key, mask in masks.items()}
 
     def _judged(self, inputs: Inputs) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Masks as floats, and the maps over their thresholds less 1."""
         clean = self._calibrated()
         excess = {key: values / max(clean[key].threshold, _TINY) - 1 for key, values in self.maps(inputs).items()}
         return {key: self._shaped(self.suspected(value)).to(value) for key, value in excess.items()}, excess
+
+    def _nobody(self, inputs: Inputs) -> Tensor:
+        """The model that nobody passed."""
+        raise UsageError(f"{self.name} compares what a model makes of each modality; pass model=...")
 
     def _calibrated(self) -> Mapping[str, Clean]:
         if not self.clean:
@@ -164,5 +171,19 @@ class CrossDefence(Defence):
         return dilate(drop_small(mask, self.smallest), round(self.margin * max(mask.shape[-2:])))
 
     def _filled(self, inputs: Inputs, masks: dict[str, Tensor], score: Tensor) -> Purified:
-        changed = {key: fill(inputs[key], mask, self.fill) for key, mask in masks.items()}
-        return Purified({**inputs, **changed}, reduce(torch.maximum, masks.values()), score)
+        return Purified({**inputs, **self.respond(inputs, masks)}, reduce(torch.maximum, masks.values()), score)
+
+
+def verdicts(rgb: Tensor, depth: Tensor, any_: Tensor) -> list[Accused]:
+    """Who is accused, of the weight of the evidence against each modality.
+
+    Args:
+        rgb: (B,), 0 or more.
+        depth: (B,), 0 or more.
+        any_: bool (B,): whether anybody is.
+    """
+    found: list[Accused] = []
+    for one, other, some in zip(rgb.tolist(), depth.tolist(), any_.tolist(), strict=True):
+        culprit: Accused = "rgb" if one > CLEAR * other else "depth" if other > CLEAR * one else "both"
+        found.append(culprit if some else "none")
+    return found

@@ -1,6 +1,6 @@
 """C4: windows of one modality that act on the rest of the map."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,12 +8,15 @@ import torch
 from torch import Tensor
 
 from rgbdsod.defenses.patch.cross.defence import CrossDefence
-from rgbdsod.defenses.patch.door import check_window
 from rgbdsod.defenses.patch.cross.streams import MODALITIES, Model, Staged
+from rgbdsod.defenses.patch.door import check_window
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 
 Window = tuple[slice, slice]
+
+STEERED = 4
+"""Windows of an image that have a gradient."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -23,7 +26,7 @@ class CrossInfluence(CrossDefence):
     What makes a patch off the object a patch is that it acts at a distance. A window that does so in RGB alone accuses
     RGB, one in depth alone accuses depth. A strong patch lifts every window that touches it, so a pixel must also reach
     a share of its image's largest value. One pass of the model, and two for each of grid x grid windows, each with the
-    other modality's features kept.
+    other modality's features kept. Its gradient is that of the four windows of each image that act most.
 
     Args:
         on: not used.
@@ -63,26 +66,60 @@ class CrossInfluence(CrossDefence):
         staged = Staged(model, (height, width))
         features = {name: staged.encode(name, inputs[name]) for name in MODALITIES}
         before = staged.map(features)
-        windows = list(_windows(height, width, self.grid))
+        windows = windows_of(height, width, self.grid)
         count = before.new_zeros(1, 1, height, width)
         for window in windows:
             count[(..., *window)] += 1
         found = {}
         for name in MODALITIES:
+
+            def after(image: Tensor, name: str = name) -> Tensor:
+                return staged.map({**features, name: staged.encode(name, image)})
+
+            with torch.no_grad():
+                acts = torch.stack([acted(after, before, inputs[name], [at] * len(before)) for at in windows])
             total = torch.zeros_like(before)
-            for window in windows:
-                after = staged.map({**features, name: staged.encode(name, _without(inputs[name], window))})
-                total = total + _spread(_elsewhere((after - before).abs(), window), window, (height, width))
+            for window, value in zip(windows, acts, strict=True):
+                total = total + _spread(value, window, (height, width))
             found[name] = total / count
+            if torch.is_grad_enabled() and before.requires_grad:
+                found[name] = found[name] + _slope(after, before, inputs[name], acts, windows) / count
         return found
 
 
-def _windows(height: int, width: int, grid: int) -> Iterator[Window]:
-    """Half-overlapping windows that cover the image."""
+def acted(after: Callable[[Tensor], Tensor], before: Tensor, image: Tensor, chosen: Sequence[Window]) -> Tensor:
+    """How much the map changes elsewhere without a window of each image, (B,1,1,1).
+
+    Args:
+        after: the map of one modality's images.
+        before: the map of these images.
+        image: the modality, (B,C,H,W).
+        chosen: a window for each image.
+    """
+    if all(window == chosen[0] for window in chosen):
+        return _elsewhere((after(_without(image, chosen[0])) - before).abs(), chosen[0])
+    other = torch.cat([_without(image[[row]], window) for row, window in enumerate(chosen)])
+    change = (after(other) - before).abs()
+    return torch.cat([_elsewhere(change[[row]], window) for row, window in enumerate(chosen)])
+
+
+def _slope(
+    after: Callable[[Tensor], Tensor], before: Tensor, image: Tensor, acts: Tensor, windows: Sequence[Window]
+) -> Tensor:
+    """0 with the gradient of each image's windows that act most: all of them would keep the graph of every pass."""
+    total = torch.zeros_like(before)
+    for order in acts.flatten(1).topk(min(STEERED, len(windows)), 0).indices:
+        chosen = [windows[at] for at in order.tolist()]
+        value = acted(after, before, image, chosen)
+        parts = [_spread(value[[row]], at, before.shape[-2:]) for row, at in enumerate(chosen)]
+        total = total + torch.cat(parts)
+    return total - total.detach()
+
+
+def windows_of(height: int, width: int, grid: int) -> list[Window]:
+    """Half-overlapping windows that cover an image, grid x grid."""
     rows, columns = ([round(side * at / (grid + 1)) for at in range(grid + 2)] for side in (height, width))
-    for y in range(grid):
-        for x in range(grid):
-            yield slice(rows[y], rows[y + 2]), slice(columns[x], columns[x + 2])
+    return [(slice(rows[y], rows[y + 2]), slice(columns[x], columns[x + 2])) for y in range(grid) for x in range(grid)]
 
 
 def _without(image: Tensor, window: Window) -> Tensor:
@@ -108,7 +145,7 @@ def _elsewhere(change: Tensor, window: Window) -> Tensor:
     return (change * outside).sum((2, 3), keepdim=True) / outside.sum()
 
 
-def _spread(value: Tensor, window: Window, size: tuple[int, int]) -> Tensor:
+def _spread(value: Tensor, window: Window, size: Sequence[int]) -> Tensor:
     """The value in the window, 0 elsewhere."""
     rows, columns = window
     pad = (columns.start, size[1] - columns.stop, rows.start, size[0] - rows.stop)

@@ -8,6 +8,7 @@ from rgbdsod.cli.patch.defend import defend
 from rgbdsod.cli.patch.evaluate import evaluate
 from rgbdsod.cli.patch.export import export
 from rgbdsod.cli.patch.make import make
+from rgbdsod.cli.patch.maps import maps
 from rgbdsod.cli.patch.stats import stats
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
@@ -16,6 +17,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "defend": defend,
     "evaluate": evaluate,
     "certify": certify,
+    "maps": maps,
     "export": export,
     "stats": stats,
 }
