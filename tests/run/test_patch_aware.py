@@ -11,6 +11,7 @@ from rgbdsod.attacks.patch.natural.family import LATENT
 from rgbdsod.attacks.patch.steering import Wish
 from rgbdsod.datasets import load_dataset
 from rgbdsod.defenses import patch_defense
+from rgbdsod.defenses.patch.cross.streams import by_replacement
 from rgbdsod.defenses.patch.entropy import window_entropies
 from rgbdsod.defenses.patch.lgs import edges
 from rgbdsod.defenses.patch.purifier import Filter
@@ -20,6 +21,7 @@ from rgbdsod.run.patch_defense.aware.beacon import Beacon
 from rgbdsod.run.patch_defense.aware.campaign import Campaign, Hit, make_patches
 from rgbdsod.run.patch_defense.aware.even import Even
 from rgbdsod.run.patch_defense.aware.object_ import MaskObject
+from rgbdsod.run.patch_defense.aware.streams import Streams
 from rgbdsod.run.patch_defense.aware.table import PLANS, VARIANTS, plan
 from rgbdsod.run.patch_defense.aware.unseen import Unseen
 from rgbdsod.run.patch_defense.behind import Behind, behind
@@ -146,6 +148,19 @@ def test_mask_the_object_counts_what_is_not_masked():
     assert (wish.value.item(), wish.weight.item()) == (0.5, 2.0)
 
 
+def test_streams_asks_the_maps_of_each_input_alone(subject):
+    guard = patch_defense("cross-gate", model=tiny()).calibrate(subject.inputs)
+    image = subject.inputs["rgb"].clone().requires_grad_()
+    problem = Behind(subject.problem, guard, aim=Streams(1.0), objects=subject.objects)
+    seen = problem.forward({**subject.inputs, "rgb": image})
+    wish = problem.steer(seen, torch.zeros_like(subject.objects))
+    maps = by_replacement(guard.model, subject.inputs)
+    inside = subject.objects.float()
+    shown = ((maps.rgb + maps.depth) * inside).sum((1, 2, 3)) / inside.sum((1, 2, 3))
+    assert torch.allclose(wish.value, shown, atol=1e-5)
+    assert bool(torch.autograd.grad(wish.value.sum(), image)[0].abs().sum() > 0)
+
+
 def test_plans_name_variants_and_fit_the_modality():
     assert {name for names in PLANS.values() for name in names} <= set(VARIANTS)
     jedi = Entry("jedi", "", patch_defense("jedi"))
@@ -172,7 +187,12 @@ def test_warm_starts_begin_at_the_unaware_patch(subject):
 
 
 @pytest.mark.parametrize(
-    ("settings", "text"), [({"search": "grid"}, "--search grid"), ({"queries": 5}, "--queries 5 makes no pairs")]
+    ("settings", "text"),
+    [
+        ({"search": "grid"}, "--search grid"),
+        ({"queries": 5}, "--queries 5 makes no pairs"),
+        ({"search": "spsa", "where": "worst"}, "--where worst looks at gradients"),
+    ],
 )
 def test_searches_that_cannot_be(settings, text):
     with pytest.raises(UsageError, match=text):

@@ -119,6 +119,8 @@ class GuardChoice:
             raise UsageError(f"--penalty {min(self.penalties):g}: weights of a defence's score are 0 or more")
         if self.search not in SEARCHES:
             raise UsageError(f"--search {self.search}: expected one of {', '.join(SEARCHES)}")
+        if self.search == "spsa" and self.patch.where == "worst":
+            raise UsageError("--where worst looks at gradients, which --search spsa does without; use random or fixed")
         if self.queries < 2 or self.queries % 2:
             raise UsageError(f"--queries {self.queries} makes no pairs; pass an even number, 2 or more")
         if self.expectation < 1:

@@ -107,9 +107,11 @@ def evaluate_patches(
         search=search, queries=queries, checks=checks, expectation=expectation, seed=seed, patch=patch_choice(fields),
     )  # fmt: skip
     where = resolve_device(device)
-    victim = detector
-    if isinstance(detector, str):
-        victim = open_detector(detector, weights=weights, classes=classes, device=where)
+    victim = (
+        open_detector(detector, weights=weights, classes=classes, device=where)
+        if isinstance(detector, str)
+        else detector
+    )
     task = detect_task(
         victim, data if data is not None else open_boxed(annotations, images, n_samples), choice, goal=goal,
         attacked=attacked, label=label, image_size=image_size, calibration=calibration, extra=extra, device=where,

@@ -14,7 +14,6 @@ from rgbdsod.defenses import PATCH_DEFENSES
 from rgbdsod.errors import UsageError
 from rgbdsod.run.execute import ImageCallback, Target, execute
 from rgbdsod.run.patch_defense.averages import by_defense
-from rgbdsod.run.patch_defense.behind import purified
 from rgbdsod.run.patch_defense.choice import GuardChoice, PatchChoice, names_of
 from rgbdsod.run.patch_defense.lineup import Entry, line_up
 from rgbdsod.run.patch_defense.localise_result import LocaliseResult
@@ -87,7 +86,8 @@ class LocaliseTask:
         ids, rows = [self.data.ids[at] for at in part], []
         for entry in self._entries:
             begin = time.perf_counter()
-            _, mask = purified(entry.purifier, {"image": images})
+            with torch.no_grad():
+                mask = entry.purifier({"image": images}).mask >= 0.5
             seconds = (time.perf_counter() - begin) / len(ids)
             for row, sample in enumerate(ids):
                 rows.append({"id": sample, "row": entry.label, "defense": entry.name, "thresholds": entry.thresholds,

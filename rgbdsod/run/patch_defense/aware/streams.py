@@ -1,6 +1,7 @@
 """Streams: what the model makes of RGB alone and of depth alone is to agree with what it makes of both."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -18,7 +19,8 @@ class Streams(Weighted):
 
     def __call__(self, seen: Watched, hidden: Tensor, objects: Tensor | None, purifier: Purifier) -> Wish:
         """How much of the object the two maps still show."""
-        maps = by_replacement(purifier.model, seen.inputs)  # type: ignore[attr-defined]  (cross-modal defences have one)
+        model: Any = getattr(purifier, "model", None)  # which defences have that compare maps
+        maps = by_replacement(model, seen.inputs)
         where = ~hidden if objects is None else objects & ~hidden
         shown = mean(maps.rgb, where) + mean(maps.depth, where)
         return Wish(shown, shown.new_full(shown.shape, self.weight).detach())
