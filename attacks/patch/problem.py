@@ -168,7 +168,7 @@ class PatchProblem:
             for change in changes.colours:
                 colour = change(colour, draw)
             canvas = canvas._replace(colour=passing(colour))
-        found = compose(under.inputs, canvas, self._places(pose).to(canvas.alpha.device), surface, pose.tilt)
+        found = compose(under.inputs, canvas, self._places(pose), surface, pose.tilt)
         if bool(layer.there.all()):
             return Placed(found.inputs, found.mask | under.mask.bool())
         there = layer.there.to(found.mask.device).view(-1, 1, 1, 1)
