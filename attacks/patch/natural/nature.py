@@ -76,7 +76,7 @@ class Nature:
         """
         several = [f"{one}/{look}" for one in ids[: len(colours)] for look in range(LOOKS)]
         shown = appear(colours.repeat_interleave(LOOKS, 0), TRANSFORMS[SEEN], self.seed, several, label)
-        found = embed(shown).double().unflatten(0, (len(colours), LOOKS))
+        found = embed(shown).double().view(len(colours), LOOKS, -1)
         return self.weight * self._distance(found).to(colours)
 
     def _distance(self, features: Tensor) -> Tensor:
@@ -89,7 +89,8 @@ class Nature:
         shared = torch.linalg.eigvalsh(root @ spread @ root).clamp_min(1e-12).sqrt().sum(1)
         apart = (middle[:, 0] - mean).square().sum(1)
         traces = spread.diagonal(dim1=1, dim2=2).sum(1) + root.square().sum()
-        return apart + traces - 2 * shared
+        found: Tensor = apart + traces - 2 * shared
+        return found
 
 
 def appear(

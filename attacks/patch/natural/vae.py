@@ -104,7 +104,8 @@ def _loss(encoder: Encoder, drawer: Drawer, crops: Tensor, numbers: torch.Genera
     vectors = mean + (spread / 2).exp() * torch.randn(mean.shape, generator=numbers).to(mean)
     drawn = drawer(vectors)
     prior = (mean.square() + spread.exp() - 1 - spread).mean() / 2
-    return l1_loss(drawn, crops) + _STRUCTURE * _dissimilarity(drawn, crops) + _PRIOR * prior
+    loss: Tensor = l1_loss(drawn, crops) + _STRUCTURE * _dissimilarity(drawn, crops) + _PRIOR * prior
+    return loss
 
 
 def _dissimilarity(one: Tensor, other: Tensor) -> Tensor:

@@ -65,21 +65,21 @@ def _mean(values: Tensor) -> Tensor:
     return avg_pool2d(values, 3, stride=1, padding=1, count_include_pad=False)
 
 
-class _A(InceptionA):
+class _A(InceptionA):  # type: ignore[misc]  # torchvision is untyped
     def _forward(self, x: Tensor) -> list[Tensor]:
         return [*super()._forward(x)[:-1], self.branch_pool(_mean(x))]
 
 
-class _C(InceptionC):
+class _C(InceptionC):  # type: ignore[misc]  # torchvision is untyped
     def _forward(self, x: Tensor) -> list[Tensor]:
         return [*super()._forward(x)[:-1], self.branch_pool(_mean(x))]
 
 
-class _E(InceptionE):
+class _E(InceptionE):  # type: ignore[misc]  # torchvision is untyped
     def _forward(self, x: Tensor) -> list[Tensor]:
         return [*super()._forward(x)[:-1], self.branch_pool(_mean(x))]
 
 
-class _Last(InceptionE):
+class _Last(InceptionE):  # type: ignore[misc]  # torchvision is untyped
     def _forward(self, x: Tensor) -> list[Tensor]:
         return [*super()._forward(x)[:-1], self.branch_pool(max_pool2d(x, 3, stride=1, padding=1))]
