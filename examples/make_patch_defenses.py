@@ -27,8 +27,8 @@ import rgbdsod
 from rgbdsod.attacks import Budget, MapProblem, pgd
 from rgbdsod.datasets import TEST_SEED, collate, load_dataset
 from rgbdsod.defenses import patch_defense
-from rgbdsod.defenses.patch.nutnet import BlockCoder, to_blocks
-from rgbdsod.defenses.patch.segmenter import SIDE, Segmenter
+from rgbdsod.defenses.patch.learned.nutnet import BlockCoder, to_blocks
+from rgbdsod.defenses.patch.learned.segmenter import SIDE, Segmenter
 from rgbdsod.models import load_model, save_asset
 
 ASSETS = Path(rgbdsod.defenses.__file__).parent / "patch" / "assets"
@@ -36,7 +36,7 @@ SEEN = ("astronaut", "brick", "cat", "coffee", "grass", "gravel", "hubble_deep_f
 EVERYDAY = ("astronaut", "cat", "coffee")  # of these, the ones that are not all texture: NutNet's limits come from them
 UNSEEN = ("rocket", "coins", "camera")
 FAMILIES = ("noise", "smooth", "mix", "optimised")
-STEPS = {"sac": 500, "nutnet": 1500}
+STEPS = {"sac": 2400, "nutnet": 1500}
 BATCH = 8
 KNOWING = 0.2  # the last part of training, in which patches are also optimised against the segmenter
 KNOWING_SHARE = 0.3  # of the loss
@@ -185,7 +185,7 @@ def patched(
 
     Everything is drawn at twice the size and brought down, as a camera does. A family makes all of them patches.
     """
-    large = source.crops(count, 2 * side, generator)
+    large = _relit(source.crops(count, 2 * side, generator), generator)
     mask = torch.zeros(count, 1, 2 * side, 2 * side)
     for row in range(count):
         kind = 0.0 if family else (row + 0.5) / count
@@ -194,7 +194,7 @@ def patched(
         down, across = (int(2 * side * (0.08 + 0.3 * _draw(generator))) for _ in range(2))
         y, x = (int(_draw(generator) * (2 * side - side)) for side in (down, across))
         chosen = family or FAMILIES[int(_draw(generator) * len(FAMILIES))]
-        drawn = texture(source, chosen, 48, generator) if kind < 0.5 else _sticker(source, generator)
+        drawn = texture(source, chosen, 48, generator) if kind < 0.5 else sticker(source, generator)
         cut = F.interpolate(drawn, (down, across), mode="bilinear" if _draw(generator) < 0.5 else "nearest")
         inside = _shape(down, across, generator)
         where = (..., slice(y, y + down), slice(x, x + across))
@@ -202,6 +202,14 @@ def patched(
         mask[row : row + 1][where] = inside.float() * (kind < 0.5)
     image = F.interpolate(large, (side, side), mode="bilinear", antialias=True).clamp(0, 1)
     return image, (F.avg_pool2d(mask, 2) >= 0.5).float()
+
+
+def _relit(images: Tensor, generator: torch.Generator) -> Tensor:
+    """The same pictures in another light: a few photographs have to stand for many."""
+    gain, gamma = torch.rand(2, len(images), 3, 1, 1, generator=generator)
+    order = torch.stack([torch.randperm(3, generator=generator) for _ in images])
+    mixed = images.gather(1, order[..., None, None].expand_as(images))
+    return (mixed.clamp_min(1e-4) ** (0.6 + gamma) * (0.7 + 0.6 * gain)).clamp(0, 1)
 
 
 def texture(source: Backgrounds, family: str, side: int, generator: torch.Generator) -> Tensor:
@@ -250,7 +258,7 @@ def _hidden(network: Segmenter, image: Tensor, mask: Tensor) -> Tensor:
     return now.detach()
 
 
-def _sticker(source: Backgrounds, generator: torch.Generator) -> Tensor:
+def sticker(source: Backgrounds, generator: torch.Generator) -> Tensor:
     """Something glued on that is no attack: a crop, a flat colour, stripes or a disc."""
     kind = _draw(generator)
     if kind < 0.4:

@@ -101,7 +101,7 @@ PATCH_DEFENSES: Table[PatchDefenseRow] = Table(
         PatchDefenseRow("frame", f"{_HERE}.learned.frame:Frame",
                         "a border of 5 % that was learned in competition with patches", "filter",
                         "Yu et al., Universal Defensive Frame, 2022", "2204.13004", trained=True,
-                        needs="a model that a frame was learned for"),
+                        needs="the model fcos.tiny, or weights"),
         PatchDefenseRow("depurator", f"{_HERE}.switches.depurator:Depurator",
                         "depth is dropped where maps with it and of it alone are far apart", "switch",
                         "Fan et al., D3Net, 2021", "1907.06781", "2F",

@@ -67,11 +67,11 @@ class Victim:
         """
         height, width = getattr(self._model, "size", None) or (PROBE, PROBE)
         image = torch.rand(1, self._channels(key), height, width, generator=torch.Generator().manual_seed(0))
-        device = next((weight.device for weight in self.network.parameters()), torch.device("cpu"))
+        weight = next(self.network.parameters(), image)
         sizes: list[dict[str, Tensor]] = []
         for probe in (image, 1 - image):
             with recorded(self.network) as outputs:
-                self.run(probe.to(device))
+                self.run(probe.to(weight))
             sizes.append(outputs)
         found: dict[int, str] = {}
         for name, output in sizes[0].items():
