@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rgbdsod.attacks import PatchResult
 from rgbdsod.defenses import patch_defense
+from rgbdsod.defenses.patch.purifier import installed
 from rgbdsod.run.patch_defense.aware.campaign import Campaign, Hit, make_patches
 from rgbdsod.run.patch_defense.aware.checks import check
 from rgbdsod.run.patch_defense.behind import Behind, behind
@@ -83,7 +84,8 @@ class Exam:
         undefended: list[Looked] = []
         aware: dict[str, list[Hit]] = {}
         for turn, entry in enumerate(self.entries):
-            looks, columns, aware[entry.label] = self._views(entry, base, controls)
+            with installed(entry.purifier):
+                looks, columns, aware[entry.label] = self._views(entry, base, controls)
             undefended = undefended or looks["unaware"]
             kept |= {(entry.label, view): [one.kept for one in found] for view, found in looks.items()}
             rows += self._rows(entry, base, looks, columns, undefended)
