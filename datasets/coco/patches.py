@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rgbdsod.datasets.coco.boxed import BoxedSet
+from rgbdsod.datasets.coco.outlines import box_outline
 from rgbdsod.datasets.coco.read import CocoSet, read_coco
 from rgbdsod.datasets.sample import Flags
 from rgbdsod.errors import DataError, UsageError
@@ -82,7 +83,8 @@ def _made(data: BoxedSet) -> dict[str, Any]:
         for box, label, crowd in zip(one.boxes.tolist(), one.labels.tolist(), one.crowd.tolist(), strict=True):
             corner, sides = box[:2], [box[2] - box[0], box[3] - box[1]]
             row = {"id": len(annotations) + 1, "image_id": one.id, "category_id": label + 1, "iscrowd": int(crowd)}
-            annotations.append(row | {"bbox": [*corner, *sides], "area": sides[0] * sides[1]})
+            row |= {"bbox": [*corner, *sides], "area": sides[0] * sides[1], "segmentation": box_outline(*box)}
+            annotations.append(row)
     categories = [{"id": number, "name": name} for number, name in enumerate(data.classes, 1)]
     return {"images": images, "annotations": annotations, "categories": categories}
 

@@ -22,6 +22,7 @@ from .mismatch import Mismatched as Mismatched
 from .pair_filter import PairFilter as PairFilter
 from .pair_filter import score_pairs as score_pairs
 from .patch.apply import apply_patch_file as apply_patch_file
+from .patch.apply_boxed import apply_patch_to_detector as apply_patch_to_detector
 from .patch.export import export_patches as export_patches
 from .patch.make import make_patches as make_patches
 from .patch.result import PatchRun as PatchRun
@@ -71,6 +72,7 @@ __all__ = [
     "ZeroShotResult",
     "ablate_stages",
     "apply_patch_file",
+    "apply_patch_to_detector",
     "bench",
     "certify_detections",
     "certify_maps",

@@ -152,3 +152,18 @@ def test_real_annotations(shared: Path) -> None:
     assert len(data) == 50
     assert sum(len(data.objects(place)) for place in range(50)) == 424
     assert len(data.classes) == 80
+
+
+def test_outlines_are_resized_with_their_image() -> None:
+    from pycocotools import mask as coding
+
+    from rgbdsod.datasets.coco.outlines import box_outline, resized_outline
+
+    assert resized_outline(None, (10, 10), (20, 20)) is None
+    assert resized_outline([[1, 2, 3, 4, 5, 6]], (10, 20), (20, 20)) == [[1, 4, 3, 8, 5, 12]]
+    assert box_outline(1, 2, 3, 4) == [[1, 2, 3, 2, 3, 4, 1, 4]]
+    runs = {"size": [4, 4], "counts": [4, 8, 4]}  # the two middle columns, counted down the columns
+    found = resized_outline(runs, (4, 4), (8, 8))
+    assert isinstance(found["counts"], str)
+    assert coding.decode(found)[0].tolist() == [0, 0, 1, 1, 1, 1, 0, 0]
+    assert resized_outline(found, (8, 8), (4, 4)) == resized_outline(runs, (4, 4), (4, 4))

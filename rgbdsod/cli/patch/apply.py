@@ -1,4 +1,4 @@
-"""`rgbdsod patch apply`: a saved patch on other images or against another network, or on paper."""
+"""`rgbdsod patch apply`: a saved patch on other images, against another network or a detector, or on paper."""
 
 from typing import Annotated
 
@@ -7,7 +7,10 @@ from typer import Argument, Context, Option
 from rgbdsod.cli import options
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.patch import flags as own
+from rgbdsod.cli.patch.laying import run_laid
 from rgbdsod.cli.patch.running import run_apply
+
+_BOXES = "Detectors"
 
 
 def apply(
@@ -26,6 +29,25 @@ def apply(
     resize_depth: options.ResizeDepth = False,
     intersect: options.Intersect = False,
     empty: options.Empty = "count",
+    detector: Annotated[
+        str | None,
+        Option(help="Instead of --model: a name of `list detectors`, or FILE.py:function.", rich_help_panel=_BOXES),
+    ] = None,
+    classes: Annotated[
+        str | None, Option(help="A,B,C: what --weights were trained for.", rich_help_panel=_BOXES)
+    ] = None,
+    annotations: Annotated[
+        str | None, Option(help="COCO instances file; default: generated scenes of shapes.", rich_help_panel=_BOXES)
+    ] = None,
+    images: Annotated[str | None, Option(help="The folder with its images.", rich_help_panel=_BOXES)] = None,
+    n_samples: Annotated[int | None, Option("--n-samples", help="The first N images.", rich_help_panel=_BOXES)] = None,
+    image_size: Annotated[
+        str | None, Option(help="HxW that images are brought to; default: the detector's.", rich_help_panel=_BOXES)
+    ] = None,
+    attacked: Annotated[
+        str | None, Option("--class", help="Whose objects count; default: all.", rich_help_panel=_BOXES)
+    ] = None,
+    label: Annotated[str | None, Option(help="misclass, appear: the class to be seen.", rich_help_panel=_BOXES)] = None,
     modality: Annotated[str | None, Option(help="Refuse a patch of another one.", rich_help_panel=own.PATCH)] = None,
     goal: Annotated[str | None, Option(help="Default: as it was made.", rich_help_panel=own.PATCH)] = None,
     size: Annotated[str | None, Option(help="Default: as it was made.", rich_help_panel=own.PATCH)] = None,
@@ -57,4 +79,4 @@ def apply(
 ) -> None:
     """Measure a saved patch on other images or another network; or write it as a sheet to print."""
     refuse_unknown(own.typed(context.obj["extra"]), context.obj["known"], "patch apply")
-    run_apply(context.params)
+    run_laid(context.params) if context.params["detector"] else run_apply(context.params)

@@ -57,7 +57,7 @@ def export_patches(
         raise UsageError(f"--out {target.path} is not empty; name a new folder")
     try:
         metrics = json.loads(source.read("metrics.json"))
-        if record["command"] == "patch evaluate":
+        if record["command"] == "patch evaluate" or "detector" in record["settings"]:
             return export_boxed(source, target, record, metrics, data)
         return _write(source, target, record, metrics)
     except FileNotFoundError as error:

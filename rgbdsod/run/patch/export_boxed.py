@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rgbdsod.attacks.patch.patch import Patch, apply_patch
 from rgbdsod.datasets import TEST_SEED, BoxedImage, BoxedSet, CocoSet, ShapeScenes, boxed_batch, objects_of
+from rgbdsod.datasets.coco.outlines import box_outline, resized_outline
 from rgbdsod.datasets.coco.patches import OBJECTS, PATCHES, PlacedPatch, coco_document, patch_document
 from rgbdsod.errors import DataError
 from rgbdsod.run.folder import to_json
@@ -107,7 +108,7 @@ def _patched(
 
 
 def _objects(images: BoxedSet, entries: Sequence[Record], size: tuple[int, int] | None) -> dict[str, Any]:
-    """What the exported images show, as a COCO document; of resized images boxes alone."""
+    """What the exported images show, as a COCO document; outlines are resized with their images."""
     known = {one["id"] for one in entries}
     document = coco_document(images)
     rows = [one for one in document["annotations"] if one["image_id"] in known]
@@ -119,11 +120,19 @@ def _objects(images: BoxedSet, entries: Sequence[Record], size: tuple[int, int] 
 
 def _resized(images: BoxedSet, number: int, document: Record, size: tuple[int, int]) -> list[dict[str, Any]]:
     numbers = sorted(int(one["id"]) for one in document["categories"])
-    boxes, labels, crowd = objects_of(images[images.ids.index(number)], size)
+    position = images.ids.index(number)
+    image = images[position]
+    boxes, labels, crowd = objects_of(image, size)
+    outlines: list[Any] = [None] * len(labels)
+    if isinstance(images, CocoSet):
+        outlines = [one.get("segmentation") for one in images.objects(position)]
     return [
         {
             "image_id": number, "category_id": numbers[label], "iscrowd": int(group),
             "bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0),
+            "segmentation": resized_outline(outline, image.size, size) or box_outline(x0, y0, x1, y1),
         }
-        for (x0, y0, x1, y1), label, group in zip(boxes.tolist(), labels.tolist(), crowd.tolist(), strict=True)
+        for (x0, y0, x1, y1), label, group, outline in zip(
+            boxes.tolist(), labels.tolist(), crowd.tolist(), outlines, strict=True
+        )
     ]  # fmt: skip
