@@ -236,7 +236,7 @@ class PatchProblem:
         if colours is not None and setting.printable:
             found["printable"] = setting.printable * unprintable(colours)
         if colours is not None and setting.nature is not None:
-            found["naturalness"] = setting.nature.cost(colours, self._scene.ids, self._draws[0])
+            found["naturalness"] = setting.nature.cost(colours)
         return found
 
     def _shown(self, inputs: Inputs) -> Inputs:

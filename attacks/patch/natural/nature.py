@@ -18,7 +18,7 @@ CROPS = 512
 """Crops that the reference is made of."""
 
 LOOKS = 16
-"""Draws of light, print and wear under which a patch is seen at a step."""
+"""Draws of light, print and wear under which a patch is seen."""
 
 SEEN = "print"
 _WIDTHS = (32, 64, 96)
@@ -66,16 +66,16 @@ class Nature:
         root = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
         return cls(weight, found.mean(0), root, bank.seed)
 
-    def cost(self, colours: Tensor, ids: Sequence[str], label: str) -> Tensor:
+    def cost(self, colours: Tensor) -> Tensor:
         """The weighed Frechet distance (B,) of each patch's appearances from the crops', differentiable.
+
+        The draws stay from step to step and are the same for all patches, so that one patch costs the same everywhere.
 
         Args:
             colours: patches (B,3,h,w) in [0, 1].
-            ids: of the samples; of one patch for several, the first counts.
-            label: of the draws.
         """
-        several = [f"{one}/{look}" for one in ids[: len(colours)] for look in range(LOOKS)]
-        shown = appear(colours.repeat_interleave(LOOKS, 0), TRANSFORMS[SEEN], self.seed, several, label)
+        looks = [f"look/{look}" for look in range(LOOKS)] * len(colours)
+        shown = appear(colours.repeat_interleave(LOOKS, 0), TRANSFORMS[SEEN], self.seed, looks)
         found = embed(shown).double().view(len(colours), LOOKS, -1)
         return self.weight * self._distance(found).to(colours)
 
@@ -93,9 +93,7 @@ class Nature:
         return found
 
 
-def appear(
-    pictures: Tensor, transforms: Transforms, seed: int, ids: Sequence[str] | None = None, label: str = "appear"
-) -> Tensor:
+def appear(pictures: Tensor, transforms: Transforms, seed: int, ids: Sequence[str] | None = None) -> Tensor:
     """Pictures (N,3,h,w) as print, light and wear leave them, each under a draw of its own.
 
     Args:
@@ -103,9 +101,8 @@ def appear(
         transforms: of which what happens to colours.
         seed: of the draws.
         ids: of the pictures, on which their draws depend; None: their numbers.
-        label: of the draws.
     """
-    draw = Draw(Streams(seed, ids or [str(at) for at in range(len(pictures))], "patch", label), pictures)
+    draw = Draw(Streams(seed, ids or [str(at) for at in range(len(pictures))], "patch", "appear"), pictures)
     for change in transforms.colours:
         pictures = change(pictures, draw)
     return passing(pictures)
