@@ -88,7 +88,8 @@ def clipped(features: Tensor) -> Tensor:
     """Feature maps (B,C,h,w) whose vectors are no longer than the mean length of their image."""
     norm = features.norm(dim=1, keepdim=True)
     mean = norm.mean((2, 3), keepdim=True)
-    return features * (mean / norm.clamp_min(_TINY)).clamp_max(1)
+    shortened: Tensor = features * (mean / norm.clamp_min(_TINY)).clamp_max(1)
+    return shortened
 
 
 def _clip(module: nn.Module, args: Any, output: Any) -> Any:

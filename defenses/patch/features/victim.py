@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ class Victim:
     """
 
     def __init__(self, model: object, name: str) -> None:
-        self._model: Any = model
+        self._model = cast(Any, model)
         self.detects = hasattr(model, "candidates")
         self.name = str(getattr(model, "name", type(model).__name__))
         own = (model,) if isinstance(model, nn.Module) else getattr(model, "modules", ())

@@ -74,7 +74,9 @@ class AdYolo(MaskAndFill):
         with frozen(*self.detector.modules):
             found = self.detector.candidates(image.expand(-1, 3, -1, -1))
         size = (image.shape[-2], image.shape[-1])
-        return torch.stack([painted(*one.of(len(self.detector.classes) - 1), size) for one in found])
+        last = len(self.detector.classes) - 1
+        pairs: list[tuple[Tensor, Tensor]] = [one.of(last) for one in found]
+        return torch.stack([painted(logits, boxes, size) for logits, boxes in pairs])
 
 
 def painted(logits: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
@@ -105,7 +107,7 @@ def with_patch_class(detector: Any, layers: dict[str, Tensor] | None = None) -> 
     """
     network = copy.deepcopy(detector.network)
     head = network.head.classification_head
-    before: nn.Conv2d = head.cls_logits
+    before = head.cls_logits
     count = len(detector.classes) + 1
     after = nn.Conv2d(before.in_channels, count, before.kernel_size, before.stride, before.padding)
     with torch.no_grad():

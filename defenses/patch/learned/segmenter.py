@@ -24,8 +24,8 @@ class Segmenter(nn.Module):
         super().__init__()
         sizes = [width << level for level in range(4)]
         self.down = nn.ModuleList(_block(before, after) for before, after in zip([3, *sizes], sizes, strict=False))
-        self.up = nn.ModuleList(_block(low + high, high) for high, low in pairwise(sizes))
-        self.up[0][-1] = nn.Identity()
+        pairs = enumerate(pairwise(sizes))
+        self.up = nn.ModuleList(_block(low + high, high, rectified=level > 0) for level, (high, low) in pairs)
         self.head = nn.Conv2d(width, 1, 1)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -50,8 +50,8 @@ def shrunk(image: Tensor) -> Tensor:
     return F.interpolate(image, (rows, columns), mode="bilinear", antialias=True)
 
 
-def _block(before: int, after: int) -> nn.Sequential:
+def _block(before: int, after: int, *, rectified: bool = True) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (before, after):
         layers += [nn.Conv2d(channels, after, 3, padding=1, bias=False), nn.GroupNorm(4, after), nn.ReLU()]
-    return nn.Sequential(*layers)
+    return nn.Sequential(*(layers if rectified else layers[:-1]))
