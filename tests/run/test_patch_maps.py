@@ -16,7 +16,7 @@ from rgbdsod.models import load_model
 from rgbdsod.run import patch_maps
 from rgbdsod.run.patch_defense.saliency import SaliencySubject
 from rgbdsod.run.patch_maps.columns import CONTROLS, FAMILIES
-from rgbdsod.run.patch_maps.decisions import held_out
+from rgbdsod.run.patch_maps.decisions import apart, inside_out, judged
 from rgbdsod.run.patch_maps.hushed import Hushed, Moment, influential, shown
 from rgbdsod.run.patch_maps.ranking import pixel_auroc
 from rgbdsod.run.patch_maps.sampling import INSIDE, OUTSIDE, SCALE
@@ -39,6 +39,7 @@ def test_the_table_has_maps_baselines_decisions_and_stickers(result):
     assert [row["map"] for row in result.rows] == [*FEATURES, DECISION, LEFT_OUT]
     assert [row["map"] for row in result.rows if row["baseline"]] == list(BASELINES)
     for row in result.rows:
+        assert 0 <= row["apart"] <= 1
         assert all(0 <= row["auroc"][column] <= 1 for column in COLUMNS)
     assert set(result.metrics["attribution"]) == set(FAMILIES)
     text = result.summary().splitlines()
@@ -89,11 +90,13 @@ def test_a_family_that_is_left_out_is_judged_by_the_others():
         if name in FAMILIES:
             pixels[:, :INSIDE, FEATURES.index("influence depth" if name == "depth" else "influence rgb")] += SCALE
         columns[name] = pixels
-    seen, left = held_out(columns, leave_out=False), held_out(columns, leave_out=True)
-    assert all(seen[name] > 0.95 for name in FAMILIES)
-    assert left["depth"] < 0.7
-    assert left["rgb noise"] > 0.95
-    assert 0.4 < seen["sticker"] < 0.6
+    seen, left = judged(columns), judged(columns, "depth")
+    assert all(inside_out(seen[name]) > 0.95 for name in FAMILIES)
+    assert inside_out(left["depth"]) < 0.7
+    assert inside_out(left["rgb noise"]) > 0.95
+    assert 0.4 < inside_out(seen["sticker"]) < 0.6
+    assert apart(seen["rgb noise"], seen) > 0.9
+    assert apart(seen["sticker"], seen) == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.fixture(scope="module")

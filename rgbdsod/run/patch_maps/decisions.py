@@ -1,11 +1,11 @@
 """Decisions over all maps: fitted on some images and families, tested on the others."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from rgbdsod.defenses.patch.cross.features import FEATURES
 from rgbdsod.defenses.patch.cross.logistic import Logistic, fit_logistic
@@ -18,6 +18,12 @@ Kept = Mapping[str, NDArray[np.int64]]
 
 STICKERS = 0.5
 """Weight of the pixels of stickers among those that are no attack; without it few of them count."""
+
+KNOWING = "rgb noise"
+"""The family of patches that know a map."""
+
+RGB_FAMILIES, RGB_CONTROLS = ("rgb noise", "rgb smooth"), ("sticker", "crop")
+"""Patches and stickers in RGB alone, which are told apart."""
 
 _KIN = {NOISY: "joint plane"}
 """Columns that are a family in another dress."""
@@ -44,32 +50,53 @@ def decision(columns: Kept, families: Sequence[str], images: NDArray[np.int64]) 
     return fit_logistic({name: table[:, at] for at, name in enumerate(FEATURES)}, patch, weight)
 
 
-def held_out(columns: Kept, *, leave_out: bool) -> dict[str, float | None]:
-    """AUROC of decisions by column, each image judged by a decision that was fitted on the other half of them.
+def judged(columns: Kept, without: str | None = None) -> dict[str, NDArray[np.float64]]:
+    """Log-odds of every kept pixel by column, (images, pixels), by a decision fitted on the other half of the images.
 
     Args:
-        columns: pixels by column; with `rgb aware` and the like.
-        leave_out: whether the decision has not seen the column's family either. Stickers belong to none: theirs is
-            the decision of all families.
+        columns: pixels by column.
+        without: a family that the decision has not seen either.
     """
     count = len(next(iter(columns.values())))
     halves = [np.arange(count)[half::2] for half in (0, 1)]
-    found: dict[str, float | None] = {}
-    for name, pixels in columns.items():
-        own = _KIN.get(name, name)
-        own = own if own in FAMILIES else "rgb noise" if name not in CONTROLS else ""
-        families = [other for other in FAMILIES if not (leave_out and other == own)]
-        scores: list[float | None] = []
-        for at, half in enumerate(halves):
-            if len(half):
-                scores += _judged(decision(columns, families, halves[1 - at]), pixels[half])
-        known = [score for score in scores if score is not None]
-        found[name] = float(np.mean(known)) if known else None
+    families = [name for name in FAMILIES if name != without]
+    found = {name: np.zeros(pixels.shape[:2]) for name, pixels in columns.items()}
+    for at, half in enumerate(halves):
+        if len(half):
+            rule = decision(columns, families, halves[1 - at])
+            for name, pixels in columns.items():
+                rows = kept(pixels[half])
+                found[name][half] = rule.logit({key: rows[..., i] for i, key in enumerate(FEATURES)}).numpy()
     return found
 
 
-def _judged(rule: Logistic, pixels: NDArray[np.int64]) -> list[float | None]:
-    """AUROC of each image."""
-    rows = kept(pixels)
-    logits: Tensor = rule.logit({name: rows[..., at] for at, name in enumerate(FEATURES)})
-    return [pixel_auroc(one.numpy(), truth().numpy()) for one in logits]
+def left_out(columns: Kept) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """`judged` without each family in turn, by that family."""
+    return {name: judged(columns, name) for name in FAMILIES}
+
+
+def family_of(column: str) -> str | None:
+    """The family that a column is of, also in another dress; None for stickers."""
+    if column in CONTROLS:
+        return None
+    name = _KIN.get(column, column)
+    return name if name in FAMILIES else KNOWING
+
+
+def inside_out(values: NDArray[Any]) -> float | None:
+    """Mean over images of the AUROC of pixels under the patch against those beside it, (images, pixels)."""
+    known = [score for one in values if (score := pixel_auroc(one, truth().numpy())) is not None]
+    return float(np.mean(known)) if known else None
+
+
+def apart(attack: NDArray[Any], stickers: Mapping[str, NDArray[Any]]) -> float | None:
+    """AUROC of pixels under patches against pixels under stickers in the same modality.
+
+    Args:
+        attack: values of pixels, (images, pixels).
+        stickers: the same by control.
+    """
+    under = truth().numpy()
+    benign = np.concatenate([stickers[name][:, under].ravel() for name in RGB_CONTROLS])
+    values = np.concatenate([attack[:, under].ravel(), benign])
+    return pixel_auroc(values, np.arange(len(values)) < len(values) - len(benign))

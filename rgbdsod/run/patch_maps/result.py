@@ -38,12 +38,13 @@ class MapsResult(RunResult):
             UsageError: baselines or stickers are missing.
         """
         check_complete(self.metrics)
-        head = ["AUROC against M", *COLUMNS, "aware", "weight", "harm"]
+        head = ["AUROC against M", *COLUMNS, "apart", "aware", "weight", "harm"]
         table = [head] + [_shown(row) for row in self.rows]
-        harm = ["harm (IoU)", *(number(self.metrics["harm"][name]) for name in COLUMNS), "", "", ""]
+        harm = ["harm (IoU)", *(number(self.metrics["harm"][name]) for name in COLUMNS), "", "", "", ""]
         lines = [
             *align([*table, harm]),
             f"{', '.join(CONTROLS)}: no attack; depth: free values, digital only; *: baselines of one modality",
+            "apart: pixels under patches in RGB against pixels under stickers in RGB; 0.5 is a guess",
             "aware: patches in RGB that know the row's map (surface: the noisy card; decisions: know influence rgb),"
             "of the weight that hides best of those that keep half of the harm",
         ]
@@ -83,5 +84,5 @@ def _shown(row: Mapping[str, Any]) -> list[str]:
     aware = row["aware"] or {"auroc": None, "weight": None, "harm": None}
     weight = "-" if aware["weight"] is None else f"{aware['weight']:g}"
     name = f"{row['map']} *" if row["baseline"] else row["map"]
-    return [name, *(number(row["auroc"][column], 2) for column in COLUMNS), number(aware["auroc"], 2), weight,
-            number(aware["harm"], 2)]  # fmt: skip
+    last = [number(value, 2) for value in (row["apart"], aware["auroc"])]
+    return [name, *(number(row["auroc"][column], 2) for column in COLUMNS), *last, weight, number(aware["harm"], 2)]

@@ -8,7 +8,16 @@ import numpy as np
 from rgbdsod.defenses.patch.cross.features import BASELINES, FEATURES
 from rgbdsod.errors import UsageError
 from rgbdsod.run.patch_maps.columns import CONTROLS, FAMILIES, NOISY
-from rgbdsod.run.patch_maps.decisions import Kept, decision, held_out
+from rgbdsod.run.patch_maps.decisions import (
+    RGB_FAMILIES,
+    Kept,
+    apart,
+    decision,
+    family_of,
+    inside_out,
+    judged,
+    left_out,
+)
 from rgbdsod.run.patch_maps.gallery import AWARE, INFLUENCE
 
 Row = Mapping[str, Any]
@@ -36,12 +45,11 @@ def table_of(rows: Sequence[Row], counts: Kept, ids: Sequence[str]) -> dict[str,
     }
     placed = {row["id"] for row in rows if row["placed"]}
     harm = {name: _harm(own) for name, own in columns.items()}
-    maps = [_map(name, columns, harm) for name in FEATURES]
     keep = np.array([at for at, sample in enumerate(ids) if sample in placed], dtype=np.int64)
     pixels = {name: value[keep] for name, value in counts.items()}
+    maps = [_map(name, columns, harm) | {"apart": _apart(pixels, at)} for at, name in enumerate(FEATURES)]
     if len(keep) >= 2:  # one half fits, the other is judged
-        own = maps[FEATURES.index(AWARE[INFLUENCE])]["aware"]
-        maps += [_decision(name, pixels, own, leave_out=name == LEFT_OUT) for name in (DECISION, LEFT_OUT)]
+        maps += _decisions(pixels, maps[FEATURES.index(AWARE[INFLUENCE])]["aware"])
     attribution = {name: _right(columns[name], family.modality) for name, family in FAMILIES.items()}
     left = [sample for sample in dict.fromkeys(row["id"] for row in rows) if sample not in placed]
     fitted = decision(pixels, list(FAMILIES), np.arange(len(keep))).record() if len(keep) else None
@@ -91,13 +99,32 @@ def _aware(name: str, columns: Mapping[str, Sequence[Row]], harm: Mapping[str, f
     return {"column": best, "weight": weight, "auroc": scored[best], "harm": harm[best]}
 
 
-def _decision(name: str, pixels: Kept, own: Mapping[str, Any] | None, *, leave_out: bool) -> dict[str, Any]:
-    """The row of the regression; its knowing patches are those that know C4."""
-    found = held_out(pixels, leave_out=leave_out)
-    aware = None
-    if own is not None and own["column"] is not None:
-        aware = {**own, "auroc": found[own["column"]]}
-    return {"map": name, "baseline": False, "auroc": {column: found[column] for column in COLUMNS}, "aware": aware}
+def _apart(pixels: Kept, feature: int) -> float | None:
+    """How well one feature tells patches in RGB from stickers in RGB, mean over their families."""
+    values = {name: value[..., feature] for name, value in pixels.items()}
+    return _mean([apart(values[name], values) for name in RGB_FAMILIES])
+
+
+def _decisions(pixels: Kept, own: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The rows of the regression, with all families and without the one it is tested on.
+
+    Args:
+        pixels: of images with a place.
+        own: the knowing patches of C4, which stand for those that know a decision.
+    """
+    known, without = judged(pixels), left_out(pixels)
+    rows = []
+    for name in (DECISION, LEFT_OUT):
+        chosen = {one: known if name == DECISION else without.get(family_of(one) or "", known) for one in pixels}
+        aware = None
+        if own is not None and own["column"] is not None:
+            aware = {**own, "auroc": inside_out(chosen[own["column"]][own["column"]])}
+        rows.append(
+            {"map": name, "baseline": False, "aware": aware,
+             "auroc": {column: inside_out(chosen[column][column]) for column in COLUMNS},
+             "apart": _mean([apart(chosen[one][one], chosen[one]) for one in RGB_FAMILIES])}
+        )  # fmt: skip
+    return rows
 
 
 def _harm(rows: Sequence[Row]) -> float | None:
