@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from rgbdsod.attacks import Result
 from rgbdsod.attacks.patch.result import PatchResult
 from rgbdsod.errors import DataError
@@ -27,6 +29,13 @@ def write_patch_files(store: Store, sample_id: str, result: Result, row: int) ->
         store.write(f"patches/{sample_id}/{name}", content)
     mask = result.mask[row, 0].float().cpu().numpy()
     store.write(f"patches/{sample_id}/mask.png", encode(to_levels(mask, 255)))
+
+
+def write_pictures(store: Store, sample_id: str, clean: Tensor, patched: Tensor) -> None:
+    """One image (3,H,W) in [0, 1] before and after, as `images/ID/image.png` and `images/ID/adv_image.png`."""
+    for name, picture in (("image", clean), ("adv_image", patched)):
+        levels = to_levels(picture.permute(1, 2, 0).float().cpu().numpy(), 255)
+        store.write(f"images/{sample_id}/{name}.png", encode(levels))
 
 
 def patch_columns(result: Result, row: int) -> dict[str, Any]:

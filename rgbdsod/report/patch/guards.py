@@ -7,6 +7,7 @@ from typing import Any
 
 from rgbdsod.report import describe
 from rgbdsod.report.gallery import Shown
+from rgbdsod.report.patch.detections import REFERENCES, detection_gallery
 from rgbdsod.report.patch.page import patch_csv
 from rgbdsod.report.reading import Run
 from rgbdsod.report.tables import Cell, Column, Estimate, Row, Table, change, print_cell
@@ -14,7 +15,6 @@ from rgbdsod.report.view import Headline, Section
 
 COMMANDS = ("patch defend", "patch evaluate")
 
-_REFERENCES = ("none", "oracle", "random-mask", "oracle-modality")
 _REASONS = (("no_place", "no place for a patch"), ("no_object", "nothing to attack"))
 _VIEWS = ("clean", "control", "none", "unaware", "aware")
 _NOTE = (
@@ -53,6 +53,7 @@ def guard_section(run: Run, anchor: str, page: Path, shown: Shown) -> Section:
         headlines=_headlines(metrics),
         headline_note=_headline_note(metrics),
         tables=tuple(guard_tables(run)),
+        gallery=detection_gallery(run, page, shown) if "no_object" in metrics else None,
         record=describe.record_blocks(run),
     )
 
@@ -114,7 +115,7 @@ def _lede(metrics: Mapping[str, Any]) -> str:
     """What the attack that knows the best defence leaves of it."""
     if "localisers" in metrics:
         return f"{metrics['images']} photographs with a real patch."
-    head, rows = _head(metrics), [own for own in metrics["defenses"] if own["defense"] not in _REFERENCES]
+    head, rows = _head(metrics), [own for own in metrics["defenses"] if own["defense"] not in REFERENCES]
     bare = metrics["defenses"][0]
     text = (
         f"The patches take {_measure(metrics)} of the undefended network from {print_cell(bare['clean'][head])} to "
@@ -134,7 +135,7 @@ def _headlines(metrics: Mapping[str, Any]) -> tuple[Headline, ...]:
     if "localisers" in metrics:
         return tuple(Headline(own["row"], print_cell(own["nmiou"])) for own in metrics["localisers"][:4])
     head = _head(metrics)
-    rows = [own for own in metrics["defenses"] if own["defense"] not in _REFERENCES][:4]
+    rows = [own for own in metrics["defenses"] if own["defense"] not in REFERENCES][:4]
     return tuple(
         Headline(
             own["row"], print_cell(own["unaware"][head]), print_cell(own.get("aware", own["unaware"])[head]),

@@ -74,7 +74,7 @@ def _card(run: Run, row: Mapping[str, Any], files: Mapping[str, Path], maker: Pa
         Headline(label, *(print_cell(row[f"{state}_{measure}"]) for state in ("clean", "patched")))
         for measure, label in _MEASURES.items()
     )
-    own = (*_placements(name, files, page), *_patch(run, name, page))
+    own = (*_placements(name, files, page), *own_patch(run, name, page))
     state = "fooled" if row["patched_reached"] else "held"
     return Card(name, state, {"drop": _drop(row)}, values, (*own, *maker.panels(name, files)))
 
@@ -86,35 +86,45 @@ def _drop(row: Mapping[str, Any]) -> float:
 
 def _placements(name: str, files: Mapping[str, Path], page: Path) -> Iterator[Panel]:
     """The patched inputs with the patch's outline; an input without a patch is not among them."""
-    cover = _read(files.get("cover"))
+    cover = read_picture(files.get("cover"))
     for kind, label in INPUTS.items():
-        picture = _read(files.get(f"adv_{kind}"))
+        picture = read_picture(files.get(f"adv_{kind}"))
         if cover is None or picture is None or picture.shape[:2] != cover.shape[:2]:
             continue
         values = panels.unit(picture)
         shown = panels.grey(values[..., :3]) if picture.ndim == 3 else panels.depth_colours(values)
         text = f"{label} with the patch"
-        yield _panel(f"placed_{kind}", text, name, outlined(shown, cover > _WHITE // 2), files[f"adv_{kind}"], page)
+        yield panel(f"placed_{kind}", text, name, outlined(shown, cover > _WHITE // 2), files[f"adv_{kind}"], page)
 
 
-def _patch(run: Run, name: str, page: Path) -> Iterator[Panel]:
+def own_patch(run: Run, name: str, page: Path) -> Iterator[Panel]:
     """The image's own patch on white."""
     path = run.path / "patches" / name / "patch.png"
-    picture = _read(path)
+    picture = read_picture(path)
     if picture is not None and picture.ndim == 3 and picture.shape[2] == 4:
         alpha = picture[..., 3:].astype(float) / _WHITE
         flat = np.rint(alpha * picture[..., :3] + (1 - alpha) * _WHITE).astype(np.uint8)
-        yield _panel("patch", "the patch", name, flat, path, page)
+        yield panel("patch", "the patch", name, flat, path, page)
 
 
-def _panel(kind: str, label: str, name: str, picture: Bytes, path: Path, page: Path) -> Panel:
+def panel(kind: str, label: str, name: str, picture: Bytes, path: Path, page: Path, side: int = _SIDE) -> Panel:
+    """A picture (H,W,3) as a panel of an image's card.
+
+    Args:
+        kind, label: see `Panel`.
+        name: the image's id.
+        picture: 8 bit.
+        path: the stored file that it links to.
+        page: where the page will lie.
+        side: longer side of the embedded picture.
+    """
     height, width = picture.shape[:2]
     link = quote(Path(os.path.relpath(path, page.parent)).as_posix())
     alt = f"{label}, image {name}"
-    return Panel(kind, label, alt, data_uri(picture, "photo", _SIDE), width, height, link, sharp=kind == "patch")
+    return Panel(kind, label, alt, data_uri(picture, "photo", side), width, height, link, sharp=kind == "patch")
 
 
-def _read(path: Path | None) -> Any:
+def read_picture(path: Path | None) -> Any:
     """(H,W), (H,W,3) or (H,W,4) in RGB order; None where there is no such picture."""
     import cv2
 

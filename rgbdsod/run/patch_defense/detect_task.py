@@ -19,12 +19,16 @@ from rgbdsod.run.patch_defense.detection import DetectionSubject, Wish
 from rgbdsod.run.patch_defense.exam import Exam, checked_ids
 from rgbdsod.run.patch_defense.lineup import Entry, line_up
 from rgbdsod.run.patch_defense.photographs import Photographs
+from rgbdsod.run.patched import write_pictures
 from rgbdsod.run.pieces import Piece
 from rgbdsod.run.store import Store
 from rgbdsod.types import Inputs
 
 CALIBRATION_IMAGES = 32
 """Clean images that set thresholds, at most."""
+
+PICTURES = 24
+"""So many images, the first ones, are kept as pictures, clean and patched."""
 
 
 @dataclass(eq=False)
@@ -104,7 +108,9 @@ class DetectTask:
         truth = subject.truth(found.result.mask)
         for row, sample in enumerate(ids):
             seen = {key: values[row] for key, values in found.kept.items()}
-            store.write(f"detections/{sample}.json", json.dumps(keep(truth[row], seen)).encode())
+            store.write(f"detections/{sample}.json", json.dumps(self._named(keep(truth[row], seen))).encode())
+            if part[row] < PICTURES:
+                write_pictures(store, sample, images[row], found.result.inputs["image"][row])
         found.write(store)
         return Piece(ids, found.rows)
 
@@ -118,6 +124,12 @@ class DetectTask:
         found = detect_metrics(merged.rows, kept, classes, attacked, goal, label)
         own = {"class": attacked, "goal": self.wish.objective, "no_object": self.no_object}
         return {**found, **own, "warnings": list(self.warnings)}
+
+    def _named(self, kept: dict[str, Any]) -> dict[str, Any]:
+        """An image's file with the names of the classes in it."""
+        views = [rows for own in kept["detections"].values() for rows in own.values()]
+        labels = {int(row[5]) for rows in views for row in rows} | {int(row[4]) for row in kept["objects"]}
+        return {**kept, "names": {str(label): self.detector.classes[label] for label in sorted(labels)}}
 
     def _calibration(self) -> Inputs | None:
         if self.clean is None:
