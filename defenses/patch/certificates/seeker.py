@@ -205,11 +205,13 @@ def _meets(box: Tensor, patch: Pair, places: Tensor) -> Tensor:
 def _shared(one: Tensor, other: Tensor) -> Tensor:
     """Areas of the intersections of boxes (N,4) with boxes (M,4), (N,M)."""
     low, high = torch.maximum(one[:, None, :2], other[None, :, :2]), torch.minimum(one[:, None, 2:], other[None, :, 2:])
-    return (high - low).clamp_min(0).prod(2)
+    shared: Tensor = (high - low).clamp_min(0).prod(2)
+    return shared
 
 
 def _area(boxes: Tensor) -> Tensor:
-    return (boxes[:, 2:] - boxes[:, :2]).clamp_min(0).prod(1)
+    area: Tensor = (boxes[:, 2:] - boxes[:, :2]).clamp_min(0).prod(1)
+    return area
 
 
 def _above(found: Detections, score: float) -> Detections:

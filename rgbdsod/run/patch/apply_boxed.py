@@ -63,7 +63,7 @@ class LaidTask(DetectTask):
         own: dict[str, Any] = {"goal": self.wish.objective}
         own |= {} if self.wish.attacked is None else {"attacked": names[self.wish.attacked]}
         own |= {} if self.wish.label is None else {"label": names[self.wish.label]}
-        laid = {name: known[name] for name in ("size", "where", "at", "seed") if name in known}
+        laid: dict[str, Any] = {name: known[name] for name in ("size", "where", "at", "seed") if name in known}
         return {**self.given, **own, "patch": self.file, "patch_sha256": self.sha256, **laid}
 
     def begin(self, store: Store) -> None:
@@ -189,7 +189,7 @@ def laid_task(
     patch = Patch.load(file)
     if patch.modality != "rgb":
         raise UsageError(f"the patch changes {patch.modality}, and a detector has colours alone; pass a patch on rgb")
-    known = patch.facts.get("objective")
+    known = str(patch.facts.get("objective"))
     objective = goal or (known if known in DETECTION_OBJECTIVES else "vanish")
     chosen = settings_of(patch, wanted)
     own = PatchChoice(modality="image", size=chosen.size, shape=chosen.shape, where=chosen.where, at=chosen.at)

@@ -31,9 +31,9 @@ def success(rows: Sequence[Row], seen: Sequence[Seen], view: str, goal: str, lab
     """
     if goal == "appear":
         values = [row[f"{view}_appeared"] for row in rows if row[f"{view}_appeared"] is not None]
-        return sum(values) / len(values) if values else math.nan
+        return float(sum(values) / len(values)) if values else math.nan
     if goal == "flood":
-        return sum(row[f"{view}_invented"] - row["clean_invented"] for row in rows) / len(rows)
+        return float(sum(row[f"{view}_invented"] - row["clean_invented"] for row in rows) / len(rows))
     before = after = 0
     for objects, clean, attacked in seen:
         single = Objects(*(field[~objects.crowd] for field in objects))
