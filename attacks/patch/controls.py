@@ -13,6 +13,9 @@ from rgbdsod.errors import UsageError
 
 CONTROLS = ("grey", "noise", "crop", "other", "shuffled")
 
+PIXELS = ("crop", "shuffled")
+"""Controls that are made of pixels; a card in depth alone has none."""
+
 
 def control_patches(
     patch: Patch, *, crop: Tensor | None = None, other: Patch | None = None, seed: int = 0
@@ -29,6 +32,7 @@ def control_patches(
 
     Returns:
         "grey", "noise" and "shuffled" (the patch's own pixels in another order), and "crop" and "other" where given.
+        A card in depth alone has no pixels, so neither "crop" nor "shuffled".
 
     Raises:
         UsageError: another patch of another modality; a crop that is no picture.
@@ -50,7 +54,8 @@ def control_patches(
         None if part is None else part.flatten(1)[:, order].view_as(part) for part in (patch.content, patch.relief)
     )
     found["shuffled"] = replace(patch, content=content, relief=relief)
-    return {name: found[name].about(control=name) for name in CONTROLS if name in found}
+    none = () if patch.content is not None or patch.relief is not None else PIXELS
+    return {name: found[name].about(control=name) for name in CONTROLS if name in found and name not in none}
 
 
 def _like(patch: Patch, values: Tensor) -> Patch:

@@ -30,7 +30,7 @@ def patch_files(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> dict
     text = json.dumps({"schema": SCHEMA, **about}, sort_keys=True, allow_nan=False, indent=1)
     return {
         PICTURE: _picture(stored),
-        TENSORS: save(stored, {"schema": SCHEMA, "about": text}),
+        TENSORS: save(stored, {"about": text}),  # one entry: several would come in any order, and equal patches differ
         FACTS: (text + "\n").encode(),
     }
 
@@ -76,13 +76,13 @@ def read_patch(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise DataError(f"{path} is damaged, or no safetensors file ({error})") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {(error.strerror or 'no such file').lower()}") from error
-    if known.get("schema") != SCHEMA:
-        found = known.get("schema") or f"tensors {', '.join(sorted(tensors)[:3]) or 'none'}"
-        raise DataError(f"{path} holds no patch (found: {found})")
     try:
-        about: dict[str, Any] = json.loads(known["about"])
-    except (KeyError, ValueError) as error:
+        about: dict[str, Any] = {**json.loads(known.get("about", "{}"))}
+    except (TypeError, ValueError) as error:
         raise DataError(f"{path} does not say what its patch is ({error})") from error
+    if about.get("schema") != SCHEMA:
+        found = about.get("schema") or known.get("schema") or f"tensors {', '.join(sorted(tensors)[:3]) or 'none'}"
+        raise DataError(f"{path} holds no patch (found: {found})")
     if not all(bool(((value >= -1) & (value <= 1)).all()) for value in tensors.values()):  # NaN fails as well
         raise DataError(f"{path} holds a patch with values outside [0, 1]; make it again")
     return tensors, about

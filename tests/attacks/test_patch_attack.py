@@ -8,8 +8,9 @@ from attacks_problems import gains, rand
 from patch_scenes import victim
 from torch import nn
 
-from rgbdsod.attacks import Budget, MapProblem, PatchResult, ScoreProblem, adversarial_patch, apply_patch
+from rgbdsod.attacks import Budget, MapProblem, Patch, PatchResult, ScoreProblem, adversarial_patch, apply_patch
 from rgbdsod.attacks.patch.compose import DEPTH_MODES
+from rgbdsod.attacks.patch.controls import control_patches
 from rgbdsod.attacks.patch.ghosts import ghost_region
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
 from rgbdsod.attacks.patch.objectives import GOALS, View
@@ -328,3 +329,9 @@ def test_two_wishes_weigh_what_they_are_said_to_whatever_their_size():
 def test_starts_and_searches_that_cannot_be(settings, text):
     with pytest.raises(UsageError, match=re.escape(text)):
         run(**settings)
+
+
+def test_a_card_in_depth_alone_has_no_pixels_to_shuffle():
+    card = Patch(torch.ones(1, 4, 4), None, "card", (0.5, 0.0, 0.0))
+    assert list(control_patches(card, crop=rand(0, 3, 8, 8))) == ["grey", "noise"]
+    assert "shuffled" in control_patches(Patch(torch.ones(1, 4, 4), rand(0, 3, 4, 4)))

@@ -181,6 +181,11 @@ def test_a_saved_patch_gives_the_same_pictures(tmp_path, content, mode, parts):
     assert all(torch.equal(before.inputs[name], after.inputs[name]) for name in before.inputs)
 
 
+def test_equal_patches_are_equal_files():
+    many = {Patch(torch.ones(1, 2, 2), torch.ones(3, 2, 2)).files()["patch.safetensors"] for _ in range(20)}
+    assert len(many) == 1
+
+
 def test_files_that_are_no_patch(tmp_path):
     with pytest.raises(DataError, match="cannot read"):
         Patch.load(tmp_path)

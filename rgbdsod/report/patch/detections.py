@@ -118,7 +118,7 @@ def _card(run: Run, row: Mapping[str, Any], files: Mapping[str, Path], page: Pat
         for kind, label, seen in views
     ]  # fmt: skip
     values = (
-        Headline("objects found", *(print_cell(row[f"{view}_found"]) for view in ("clean", "unaware"))),
+        Headline("objects found", *(f"{row[f'{view}_found']:.0f}" for view in ("clean", "unaware"))),
         Headline("best scores on them", *(print_cell(row[f"{view}_held"]) for view in ("clean", "unaware"))),
     )
     state = "fooled" if row["unaware_found"] < row["clean_found"] else "held"

@@ -14,8 +14,6 @@ from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.randomness import stream
 
 _UPRIGHT = 0.5  # half of the range: where a search for a plane begins
-PIXELS = ("crop", "shuffled")
-"""Controls that are made of pixels; a card in depth alone has none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +33,7 @@ def controls_of(patch: Patch, elsewhere: Elsewhere, seed: int, sample_id: str) -
     """Controls by name, with the place and the tilt of a patch.
 
     The nearness of a card is part of what a search finds, so controls do not have it: theirs hang at half the range, or
-    just in front of what they hide; noise hangs anywhere. A card in depth alone has no pixels to cut out or to shuffle.
+    just in front of what they hide; noise hangs anywhere.
 
     Args:
         patch: beside which they are measured.
@@ -48,14 +46,13 @@ def controls_of(patch: Patch, elsewhere: Elsewhere, seed: int, sample_id: str) -
     size = (patch.alpha.shape[-2], patch.alpha.shape[-1])
     other = None if elsewhere.patch is None else _borrowed(patch, elsewhere.patch, size)
     made = control_patches(patch, crop=_window(elsewhere.rgb, size, draw), other=other, seed=own)
-    drawn = patch.content is not None or patch.relief is not None
 
     def hung(name: str, one: Patch) -> Patch:
         if one.plane is None or name == "other":
             return one
         return replace(one, plane=(near if name == "noise" else _UPRIGHT, *one.plane[1:]))
 
-    return {name: hung(name, one) for name, one in made.items() if drawn or name not in PIXELS}
+    return {name: hung(name, one) for name, one in made.items()}
 
 
 def _window(picture: Tensor, size: tuple[int, int], draw: torch.Generator) -> Tensor:

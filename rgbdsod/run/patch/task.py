@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rgbdsod.attacks import Budget
+from rgbdsod.attacks.patch.controls import PIXELS
 from rgbdsod.attacks.patch.result import stretched
 from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
 from rgbdsod.datasets import Dataset, Sample
@@ -21,7 +22,7 @@ from rgbdsod.metrics.histogram import BINS
 from rgbdsod.models import SaliencyModel
 from rgbdsod.run.adversarial import round_trip, write_pictures, write_rest, write_settings
 from rgbdsod.run.modeling import data_record, device_of, inputs_of, model_record
-from rgbdsod.run.patch.controls import PIXELS, Elsewhere, controls_of
+from rgbdsod.run.patch.controls import Elsewhere, controls_of
 from rgbdsod.run.patch.laying import Laid
 from rgbdsod.run.patch.regions import columns, region_counts
 from rgbdsod.run.patch.settings import PatchSettings

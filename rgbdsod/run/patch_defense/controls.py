@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from rgbdsod.attacks import PatchResult, apply_patch
+from rgbdsod.attacks.patch.controls import PIXELS
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
-from rgbdsod.run.patch.controls import PIXELS, Elsewhere, controls_of
+from rgbdsod.run.patch.controls import Elsewhere, controls_of
 from rgbdsod.run.patch_defense.choice import PatchChoice
 from rgbdsod.types import Inputs
 
