@@ -31,9 +31,9 @@ def coded(picture: Tensor, quality: Tensor) -> Tensor:
     """
     height, width = picture.shape[-2:]
     filled = pad(picture, (0, -width % (2 * _SIDE), 0, -height % (2 * _SIDE)), mode="replicate")
-    luma, chroma = _mixed(255 * filled, _TO_YCC).split([1, 2], 1)
-    small = avg_pool2d(chroma, 2)
-    bright = _quantised(luma - 128, _table(_luma(picture), quality))
+    mixed = _mixed(255 * filled, _TO_YCC)
+    small = avg_pool2d(mixed[:, 1:], 2)
+    bright = _quantised(mixed[:, :1] - 128, _table(_luma(picture), quality))
     tint = _quantised(small, _table(_chroma(picture), quality))
     tint = interpolate(tint, scale_factor=2, mode="bilinear", align_corners=False)
     return _mixed(torch.cat([bright + 128, tint], 1), _TO_RGB)[..., :height, :width] / 255
