@@ -153,9 +153,10 @@ def test_refusals(settings, message):
 @pytest.mark.slow
 def test_acceptance():
     """C4 tells a patch from a benign sticker and names the modality, on generated scenes."""
-    found = patch_maps(load_model("bbsnet").at((96, 96)), "scenes:8@96x96#11", penalties=()).metrics
-    influence = next(row["auroc"] for row in found["maps"] if row["map"] == "influence rgb")
+    found = patch_maps(load_model("bbsnet").at((64, 64)), "scenes:4@64x64#1048600", steps=20, grid=5, penalties=())
+    influence = next(row for row in found.rows if row["map"] == "influence rgb")["auroc"]
     assert influence["sticker"] < 0.75
     assert influence["rgb noise"] > 0.85
-    single = [found["attribution"][name]["named"] for name in ("rgb noise", "rgb smooth", "depth")]
+    attribution = found.metrics["attribution"]
+    single = [attribution[name]["named"] for name in ("rgb noise", "rgb smooth", "depth")]
     assert np.mean(single) >= 0.8

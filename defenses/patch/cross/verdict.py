@@ -28,8 +28,8 @@ SCORE = "score"
 class Cross(CrossDefence):
     """A logistic regression on five cross-modal maps and four baselines, each as its rarity on clean images.
 
-    Where it sees a patch it accuses the modality whose windows act more on the rest of the map (C4), measured by what
-    either does on clean images. Its score is the largest log-odds over the threshold.
+    Where it sees a patch it accuses the modality whose windows act on the rest of the map (C4) as they rarely do on
+    clean images. Its score is the largest log-odds over the threshold.
 
     Args:
         on: not used: the defence reads RGB and depth.
@@ -134,7 +134,9 @@ class Cross(CrossDefence):
 
 
 def accused_by_influence(found: Mapping[str, Tensor], clean: Mapping[str, Clean], mask: Tensor) -> list[Accused]:
-    """For each image whose windows act more on the rest of the map, over their clean thresholds, where it is masked.
+    """For each image whose windows act more rarely on the rest of the map where it is masked.
+
+    Rarity, and not the influence itself, since a network that leans on one modality has larger influences there.
 
     Args:
         found: the maps by name.
@@ -142,8 +144,8 @@ def accused_by_influence(found: Mapping[str, Tensor], clean: Mapping[str, Clean]
         mask: bool (B,1,H,W).
     """
     rgb, depth = (
-        (found[f"influence {key}"].detach() / max(clean[f"influence {key}"].threshold, 1e-9) * mask).flatten(1).sum(1)
-        for key in MODALITIES
+        (rarity(found[name].detach(), clean[name]) * mask).flatten(1).sum(1)
+        for name in ("influence rgb", "influence depth")
     )
     return verdicts(rgb, depth, mask.flatten(1).any(1))
 

@@ -45,7 +45,7 @@ class MapsResult(RunResult):
             *align([*table, harm]),
             f"{', '.join(CONTROLS)}: no attack; depth: free values, digital only; *: baselines of one modality",
             "apart: pixels under patches in RGB against pixels under stickers in RGB; 0.5 is a guess",
-            "aware: patches in RGB that know the row's map (surface: the noisy card; decisions: know influence rgb),"
+            "aware: patches in RGB that know the row's map (surface: the noisy card; decisions: know influence rgb),",
             "of the weight that hides best of those that keep half of the harm",
         ]
         return "\n".join([*lines, *self._attribution(), *self._left()])
