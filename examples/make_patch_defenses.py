@@ -5,8 +5,7 @@
 
 Backgrounds are photographs that scikit-image brings along and generated scenes; patches are noise, smooth colours,
 mixtures, and patches optimised against the built-in BBS-Net; a quarter of the images carry stickers that are no attack,
-a quarter nothing. Writes weights and, beside them, a record with figures on photographs and scenes that training never
-saw. They are demonstrations: small networks, trained for minutes.
+a quarter nothing. Writes weights and a record with figures on pictures that training never saw. Both are small.
 """
 
 import json
@@ -27,7 +26,7 @@ import rgbdsod
 from rgbdsod.attacks import Budget, MapProblem, pgd
 from rgbdsod.datasets import TEST_SEED, collate, load_dataset
 from rgbdsod.defenses import patch_defense
-from rgbdsod.defenses.patch.learned.nutnet import BlockCoder, to_blocks
+from rgbdsod.defenses.patch.learned.nutnet import PIXELS, BlockCoder, to_blocks
 from rgbdsod.defenses.patch.learned.segmenter import SIDE, Segmenter
 from rgbdsod.models import load_model, save_asset
 
@@ -42,7 +41,6 @@ KNOWING = 0.2  # the last part of training, in which patches are also optimised 
 KNOWING_SHARE = 0.3  # of the loss
 CUT = 64  # the side of training images, at the scale at which a whole image has 96
 CEILING = 0.05  # beyond which NutNet's errors on foreign blocks count no more
-BLOCK_PIXELS = 16
 
 
 class Backgrounds(NamedTuple):
@@ -158,7 +156,7 @@ def train_coder(seen: Backgrounds, seed: int, steps: int) -> BlockCoder:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for step in range(steps):
         clean = seen.crops(1, 160, generator)
-        foreign = torch.cat([texture(seen, kind, BLOCK_PIXELS, generator) for kind in ("noise", "smooth") * 12])
+        foreign = torch.cat([texture(seen, kind, PIXELS, generator) for kind in ("noise", "smooth") * 12])
         right, wrong = (network.errors(blocks)[0] for blocks in (to_blocks(clean), foreign))
         loss = right.mean() - wrong.clamp_max(CEILING).mean()
         _step(optimiser, schedule, loss)

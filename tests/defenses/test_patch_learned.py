@@ -8,8 +8,8 @@ from patch_victims import overlap, photographs
 from safetensors.torch import save_file
 
 from rgbdsod.defenses import patch_defense
-from rgbdsod.defenses.patch.learned.completion import complete_shapes
 from rgbdsod.defenses.patch.grid import covering_max, enlarged
+from rgbdsod.defenses.patch.learned.completion import complete_shapes
 from rgbdsod.defenses.patch.learned.nutnet import BlockCoder, from_blocks, to_blocks
 from rgbdsod.defenses.patch.learned.weights import ASSETS
 from rgbdsod.errors import WeightsError
@@ -98,8 +98,21 @@ def test_weights_that_are_not_there_or_do_not_fit(name, tmp_path):
 
 
 def test_sac_finds_real_patches_that_it_never_saw(shared):
-    """Measured: 83 % of each and more, mean IoU 0.54."""
+    """Measured: 99 % of each and more, mean IoU 0.52."""
     images, truth = photographs(shared)
     mask = patch_defense("sac", fill="grey")({"image": images}).mask > 0.5
-    assert ((mask & truth).flatten(1).sum(1) / truth.flatten(1).sum(1)).min() > 0.78
+    assert ((mask & truth).flatten(1).sum(1) / truth.flatten(1).sum(1)).min() > 0.95
     assert overlap(mask, truth).mean() > 0.48
+
+
+def test_the_segmenter_alone_outlines_real_patches_and_can_be_calibrated(shared):
+    """Measured: mean IoU 0.81; what it says of patches is graded, so that a threshold can be chosen."""
+    images, truth = photographs(shared)
+    patchzero = patch_defense("patchzero")
+    found = patchzero({"image": images})
+    assert overlap(found.mask > 0.5, truth).mean() > 0.75
+    middle = (patchzero.evidence(images) * truth).flatten(1).sum(1) / truth.flatten(1).sum(1)
+    assert middle.min() > 0.7, "sure of each patch"
+    visible = torch.where(found.mask > 0, 0.0, images).sum((2, 3)) / (1 - found.mask).sum((2, 3))
+    inside = found.inputs["image"][0][:, found.mask[0, 0] > 0.5]
+    torch.testing.assert_close(inside, visible[0][:, None].expand_as(inside), rtol=0, atol=1e-4)
