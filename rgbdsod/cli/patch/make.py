@@ -70,8 +70,8 @@ def make(
         str | None, Option(help="file, drawn: FILE.safetensors of a generator.", rich_help_panel=_NATURAL)
     ] = None,
     naturalness: Annotated[
-        float, Option(help="Weight of the distance from photographs.", rich_help_panel=_NATURAL)
-    ] = 0.0,
+        float | None, Option(help="Weight of the distance from photographs; default: 0.", rich_help_panel=_NATURAL)
+    ] = None,
     crops: Annotated[str, Option(help="Photographs: a folder of them, or demo.", rich_help_panel=_NATURAL)] = "demo",
     gate: Annotated[str, Option(help="d3net: close or open its depurator.", rich_help_panel=_SEARCH)] = "none",
     canvas: Annotated[

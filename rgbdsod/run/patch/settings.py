@@ -56,7 +56,7 @@ class PatchSettings:
         natural_radius: how far that reaches; None: its own.
         crops: a folder of photographs for "crop" and "mix"; "demo": some that come with the package.
         generator: the .safetensors file of "file" and "drawn".
-        naturalness: weight of the distance from photographs.
+        naturalness: weight of the distance from photographs; None: 0.
         gate: for D3Net: "close" or "open" its depurator, besides the goal; "none".
         seed: of places, starts, transforms and controls.
         dtype: what the network computes in while the patch is sought.
@@ -84,7 +84,7 @@ class PatchSettings:
     natural_radius: float | None = None
     crops: str = "demo"
     generator: str | None = None
-    naturalness: float = 0.0
+    naturalness: float | None = None
     gate: str = "none"
     seed: int = 0
     dtype: str = "float32"
@@ -162,7 +162,7 @@ class PatchSettings:
             "depth_mode": self.depth_mode, "depth_kind": self.depth_kind, "patch_goal": self.goal,
             "transforms": self.transforms, "canvas": self.canvas or 0, "smooth": self.smooth,
             "printable": self.printable, "natural": self.natural, "natural_radius": self.natural_radius,
-            "crops": self.crops, "generator": self.generator, "naturalness": self.naturalness, "gate": self.gate,
+            "crops": self.crops, "generator": self.generator, "naturalness": self.naturalness or 0.0, "gate": self.gate,
         }  # fmt: skip
 
     def search(self) -> dict[str, Any]:
