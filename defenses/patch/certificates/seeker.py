@@ -199,7 +199,8 @@ def _meets(box: Tensor, patch: Pair, places: Tensor) -> Tensor:
     x0, y0, x1, y1 = box.tolist()
     top, left = (torch.arange(length) for length in places.shape)
     rows, columns = (top < y1) & (top + patch[0] > y0), (left < x1) & (left + patch[1] > x0)
-    return rows[:, None] & columns[None]
+    touched: Tensor = rows[:, None] & columns[None]
+    return touched
 
 
 def _shared(one: Tensor, other: Tensor) -> Tensor:
