@@ -12,7 +12,7 @@ from torch import Tensor
 from rgbdsod.attacks.broken import no_gradient
 from rgbdsod.attacks.budget import Threat
 from rgbdsod.attacks.door import check_ids, check_inputs, workable
-from rgbdsod.attacks.evaluation import Evaluation, mostly
+from rgbdsod.attacks.evaluation import AGAIN, Evaluation, mostly
 from rgbdsod.attacks.knowledge import Knowledge, demand
 from rgbdsod.attacks.norms import Ball, ball
 from rgbdsod.attacks.problem import Problem, frozen
@@ -235,7 +235,7 @@ class Engine:
             return in_shares(self, points, progress, most)
         if self._eot == 1:
             return self._gradient(points, progress, aim)
-        return mostly([self._gradient(points, progress, aim) for _ in range(self._eot)])
+        return mostly([self._gradient(points, progress + at * AGAIN, aim) for at in range(self._eot)])
 
     def _gradient(self, points: Inputs, progress: float, aim: Aim | None) -> Evaluation:
         with torch.enable_grad():

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+APART, AGAIN = 1e-9, 1e-12
+"""Of the progress, from one draw of the transformations to the next and from one pass under a draw to the next: a
+victim that draws by the progress, as losses of two-stage detectors do, draws for each pass of a mean anew."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:

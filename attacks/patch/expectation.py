@@ -6,7 +6,7 @@ from typing import cast
 from torch import Tensor
 
 from rgbdsod.attacks.engine import Engine
-from rgbdsod.attacks.evaluation import Evaluation, mostly
+from rgbdsod.attacks.evaluation import APART, Evaluation, mostly
 from rgbdsod.attacks.patch.natural.family import COLOUR
 from rgbdsod.attacks.patch.problem import PatchProblem
 from rgbdsod.attacks.problem import Problem
@@ -44,13 +44,9 @@ class Expectation:
     def gradient(self, engine: Engine, points: Inputs, step: int, progress: float) -> Evaluation:
         """The mean over a step's draws."""
         problem = cast(PatchProblem, engine.problem)
+        drawn = [cast(Problem, problem.drawn(f"step/{step}/{draw}")) for draw in range(self._draws)]
         return mostly(
-            [
-                engine.asking(cast(Problem, problem.drawn(f"step/{step}/{draw}")), engine.whole).gradient(
-                    points, progress
-                )
-                for draw in range(self._draws)
-            ]
+            [engine.asking(one, engine.whole).gradient(points, progress + at * APART) for at, one in enumerate(drawn)]
         )
 
 

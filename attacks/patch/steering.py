@@ -8,16 +8,12 @@ from torch import Tensor
 
 from rgbdsod.attacks.core import Estimate
 from rgbdsod.attacks.engine import Engine
-from rgbdsod.attacks.evaluation import Evaluation, mostly
+from rgbdsod.attacks.evaluation import AGAIN, APART, Evaluation, mostly
 from rgbdsod.attacks.patch.expectation import Expectation
 from rgbdsod.attacks.patch.problem import PatchProblem
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.rules import normalised
 from rgbdsod.types import Inputs
-
-_APART = 1e-9
-"""Of the progress, between the passes of one mean: a victim that draws by it, as losses of two-stage detectors do,
-draws for each of them anew."""
 
 
 class Wish(NamedTuple):
@@ -60,7 +56,7 @@ def steered(eot: int, steps: int, draws: int) -> Estimate:
     """
 
     def estimate(engine: Engine, points: Inputs, progress: float) -> Evaluation:
-        found = [_both(engine, points, progress + at * _APART) for at in range(eot)]
+        found = [_both(engine, points, progress + at * AGAIN) for at in range(eot)]
         return mostly(found) if eot > 1 else found[0]
 
     return _Drawn(estimate, steps, draws) if draws else estimate
@@ -78,10 +74,7 @@ class _Drawn(Expectation):
         problem = cast(PatchProblem, engine.problem)
         drawn = [cast(Problem, problem.drawn(f"step/{step}/{draw}")) for draw in range(self._count)]
         return mostly(
-            [
-                self._one(engine.asking(one, engine.whole), points, progress + at * _APART)
-                for at, one in enumerate(drawn)
-            ]
+            [self._one(engine.asking(one, engine.whole), points, progress + at * APART) for at, one in enumerate(drawn)]
         )
 
 

@@ -335,3 +335,20 @@ def test_a_card_in_depth_alone_has_no_pixels_to_shuffle():
     card = Patch(torch.ones(1, 4, 4), None, "card", (0.5, 0.0, 0.0))
     assert list(control_patches(card, crop=rand(0, 3, 8, 8))) == ["grey", "noise"]
     assert "shuffled" in control_patches(Patch(torch.ones(1, 4, 4), rand(0, 3, 4, 4)))
+
+
+@pytest.mark.parametrize("seen", [{}, {"transforms": "digital", "draws": 3}], ids=["as it is", "transformed"])
+def test_every_pass_of_a_mean_has_a_draw_of_its_own(seen, monkeypatch):
+    """A victim that samples by the progress, as losses of two-stage detectors do, samples for each pass anew."""
+    asked = []
+    whole = MapProblem.loss
+
+    def loss(self, outputs, progress=0.0):
+        asked.append(progress)
+        return whole(self, outputs, progress)
+
+    monkeypatch.setattr(MapProblem, "loss", loss)
+    run(steps=2, eot=2, patch_goal="own", **seen)
+    drawn = [progress for progress in asked if progress % 0.5]  # the steps themselves are 0, 0.5 and 1
+    assert len(drawn) == len(set(drawn)) == 2 * (2 * seen.get("draws", 1) - 1)
+    assert all(progress % 0.5 < 1e-6 for progress in drawn)
