@@ -48,6 +48,7 @@ weights: $(READY)
 # COCO: a folder with annotations/ and val2017/, beside it weights/fastestdet_coco.
 patch-study: $(READY)
 	$(BIN)/python examples/make_patch_study.py $(if $(COCO),--coco $(COCO))
+	$(BIN)/python examples/write_patch_study.py $(if $(COCO),--coco $(COCO))
 
 fusion-ablation: $(READY)
 	$(BIN)/python examples/make_fusion_ablation.py

@@ -1,97 +1,127 @@
-"""Repeat the study of docs/patches.md: `make patch-study`.
+"""Run the study of docs/patches.md: `make patch-study`.
 
-Patches on each input of the built-in networks beside their controls, defences under patches that do not know them and
-under patches that do, and a trained detector. Some forty minutes on one core from nothing; what lies in
-`runs/patch-study` is not computed again.
+Patches on each input of the built-in networks beside their controls, patches moved to other networks, defences under
+patches that do not know them and under patches that do, and trained detectors. Some three hours on one core from
+nothing; what lies in `runs/patch-study` is not computed again, and `write_patch_study.py` makes the page of it.
 """
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
 
-from rgbdsod.run import defend_patches, evaluate_patches, make_patches
+from rgbdsod.run import apply_patch_file, defend_patches, evaluate_patches, make_patches
 
 OUT = Path("runs/patch-study")
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "patches.md"
-MARK = re.compile(r"(<!-- measured: (\S+) .*?-->\n).*?(<!-- end -->)", re.DOTALL)
-SCENES, PHOTOGRAPHS = "scenes:12@128x128#1048578", "demo:real"
-STEPS = 50
+SCENES, PHOTOGRAPHS, FITTED_ON = "scenes:12@128x128#1048578", "demo:real", "scenes:32@128x128#2097152"
+STEPS, UNIVERSAL_STEPS = 50, 300
+SEEDS = (0, 1, 2)
 MODELS, MODALITIES = ("bbsnet", "jldcf", "d3net"), ("rgb", "depth", "both")
-SIZES = ("1%", "2%", "5%", "10%")
-MODES = ("surface", "card", "free")
-GUARDS = ("jpeg", "median", "tv", "lgs", "jedi", "sac", "cross-gate")
+SIZES = ("1%", "2%", "10%")
+TRANSFORMS = ("digital", "print", "hard")
+NATURAL = ("crop", "mix", "lowpass", "vae")
+DEPTH_MODES = (("depth", "card"), ("depth", "free"), ("both", "surface"), ("both", "card"), ("both", "free"))
+GUARDS = ("jpeg", "median", "tv", "lgs", "jedi", "pad-lite", "sac", "patchzero", "zmask", "cross-gate")
+DEPTH_GUARDS = ("median", "tv", "cross-gate", "cross")
+BOX_GUARDS = ("median", "lgs", "sac")
 COCO_SIDE, COCO_IMAGES = (352, 352), 16
 
 Run = Callable[[], Any]
 
 
-def runs(out: Path, coco: Path | None) -> dict[str, Run]:
-    """Every run of the study by the name of its folder."""
-    found: dict[str, Run] = {}
+@dataclass(frozen=True)
+class Study:
+    """Where the runs lie.
 
-    def make(name: str, model: str, data: str, **settings: Any) -> None:
-        common = {"where": "off-object", "size": "5%", "steps": STEPS, **settings}
-        found[name] = lambda: make_patches(model, data, out=out / name, save_images=0, **common)
+    Args:
+        out: folder of the runs.
+        coco: folder with annotations/ and val2017/, with weights/ beside it; None leaves those runs out.
+    """
 
-    def defend(name: str, model: str, **settings: Any) -> None:
-        common = {"where": "off-object", "size": "5%", "steps": STEPS, "defenses": GUARDS, **settings}
-        found[name] = lambda: defend_patches(model, SCENES, out=out / name, **common)
+    out: Path = OUT
+    coco: Path | None = None
 
-    for model in MODELS:
-        for modality in MODALITIES:
-            make(f"make-{model}-{modality}", model, SCENES, modality=modality)
-    for size in SIZES:
-        make(f"size-{size.rstrip('%')}", "bbsnet", SCENES, modality="rgb", size=size)
-    for mode in MODES:
-        make(f"both-{mode}", "bbsnet", SCENES, modality="both", depth_mode=mode)
-        if mode != "surface":  # where depth alone has nothing to seek
-            make(f"depth-{mode}", "bbsnet", SCENES, modality="depth", depth_mode=mode)
-    defend("defend-bbsnet-rgb", "bbsnet", modality="rgb")
-    defend("defend-bbsnet-depth", "bbsnet", modality="depth", defenses=("median", "tv", "cross-gate"))
-    found["detect-shapes"] = lambda: evaluate_patches(
-        "fcos.tiny", n_samples=32, steps=STEPS, size="6%", defenses=("median", "lgs", "sac"), out=out / "detect-shapes"
-    )
-    for modality in MODALITIES:
-        make(f"photographs-{modality}", "bbsnet", PHOTOGRAPHS, modality=modality)
-    if coco is not None:
-        weights = next((coco.parent / "weights" / "fastestdet_coco").glob("*.pth"))
-        found["detect-coco"] = lambda: evaluate_patches(
-            "fastestdet", weights=weights, annotations=coco / "annotations" / "instances_val2017_mini.json",
-            images=coco / "val2017", image_size=COCO_SIDE, n_samples=COCO_IMAGES, steps=STEPS, size="20%", where="box",
-            attacked="person", defenses=("median", "lgs"), out=out / "detect-coco",
-        )  # fmt: skip
-    return found
+    def runs(self) -> dict[str, Run]:
+        """Every run by its name, in an order in which each finds what it needs."""
+        parts = (self._attacks(), self._transfers(), self._defences(), self._detectors())
+        return {name: run for part in parts for name, run in part}
+
+    def _make(self, name: str, model: str, data: str = SCENES, **settings: Any) -> tuple[str, Run]:
+        usual = {"where": "off-object", "size": "5%", "steps": STEPS, "modality": "rgb", **settings}
+        return name, lambda: make_patches(model, data, out=self.out / name, save_images=0, **usual)
+
+    def _attacks(self) -> Iterator[tuple[str, Run]]:
+        for seed in SEEDS:
+            for model in MODELS:
+                for modality in MODALITIES:
+                    yield self._make(f"make-{model}-{modality}-{seed}", model, modality=modality, seed=seed)
+            for modality in MODALITIES:
+                yield self._make(f"photographs-{modality}-{seed}", "bbsnet", PHOTOGRAPHS, modality=modality, seed=seed)
+            for size in SIZES:
+                yield self._make(f"size-{size.rstrip('%')}-{seed}", "bbsnet", size=size, seed=seed)
+            for modality, mode in DEPTH_MODES:
+                yield self._make(f"{modality}-{mode}-{seed}", "bbsnet", modality=modality, depth_mode=mode, seed=seed)
+            for transforms in TRANSFORMS:
+                yield self._make(f"transforms-{transforms}-{seed}", "bbsnet", transforms=transforms, seed=seed)
+            for family in NATURAL:
+                yield self._make(f"natural-{family}-{seed}", "bbsnet", natural=family, seed=seed)
+
+    def _transfers(self) -> Iterator[tuple[str, Run]]:
+        for source in MODELS:
+            name = f"universal-{source}"
+            yield self._make(
+                name, source, universal=True, fit_data=FITTED_ON, steps=UNIVERSAL_STEPS, smooth=0.0, printable=0.0
+            )
+            for model in MODELS:
+                if model != source:
+                    yield f"{name}-on-{model}", self._apply(name, model)
+
+    def _apply(self, patch: str, model: str) -> Run:
+        out = self.out / f"{patch}-on-{model}"
+        return lambda: apply_patch_file(self.out / patch, model, SCENES, out=out, save_images=0)
+
+    def _defences(self) -> Iterator[tuple[str, Run]]:
+        usual = {"where": "off-object", "size": "5%", "steps": STEPS}
+        cells = [(model, "rgb", GUARDS) for model in MODELS] + [("d3net", "depth", DEPTH_GUARDS)]
+        for model, modality, guards in cells:
+            name = f"defend-{model}-{modality}"
+            yield (
+                name,
+                _later(defend_patches, model, SCENES, out=self.out / name, modality=modality, defenses=guards, **usual),
+            )
+
+    def _detectors(self) -> Iterator[tuple[str, Run]]:
+        usual = {"steps": STEPS, "defenses": BOX_GUARDS}
+        name = "detect-shapes"
+        yield name, _later(evaluate_patches, "fcos.tiny", n_samples=32, size="6%", out=self.out / name, **usual)
+        if self.coco is not None:
+            name, where = "detect-coco", self.coco
+            weights = next((where.parent / "weights" / "fastestdet_coco").glob("*.pth"))
+            yield name, _later(
+                evaluate_patches, "fastestdet", weights=weights, images=where / "val2017",
+                annotations=where / "annotations" / "instances_val2017_mini.json", image_size=COCO_SIDE,
+                n_samples=COCO_IMAGES, size="20%", where="box", attacked="person", out=self.out / name, **usual,
+            )  # fmt: skip
+
+
+def _later(function: Callable[..., Any], *given: Any, **settings: Any) -> Run:
+    return lambda: function(*given, **settings)
 
 
 def main(
     names: Annotated[
-        list[str] | None, typer.Argument(help="runs; all by default, and then the page is written")
+        list[str] | None, typer.Argument(help="runs, or what their names begin with; all by default")
     ] = None,
     coco: Annotated[Path | None, typer.Option(help="folder with annotations/, val2017/ and weights beside it")] = None,
     out: Annotated[Path, typer.Option(help="folder of the runs")] = OUT,
 ) -> None:
-    """Run or read the study."""
-    results = {name: run() for name, run in runs(out, coco).items() if not names or name in names}
-    for name, result in results.items():
-        typer.echo(f"## {name}\n{result.summary()}\n")
-    if not names:
-        write(results)
-
-
-def write(results: Mapping[str, Any]) -> None:
-    """Put every run's table into the page."""
-    text = PAGE.read_text(encoding="utf-8")
-
-    def block(mark: re.Match[str]) -> str:
-        if mark[2] not in results:
-            return mark[0]
-        return f"{mark[1]}```text\n{results[mark[2]].summary()}\n```\n{mark[3]}"
-
-    PAGE.write_text(MARK.sub(block, text), encoding="utf-8")
+    """Compute what is not there yet, and print it."""
+    for name, run in Study(out, coco).runs().items():
+        if not names or name.startswith(tuple(names)):
+            typer.echo(f"## {name}\n{run().summary()}\n")
 
 
 if __name__ == "__main__":
