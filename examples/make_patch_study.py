@@ -25,6 +25,7 @@ TRANSFORMS = ("digital", "print", "hard")
 NATURAL = ("crop", "mix", "lowpass", "vae")
 DEPTH_MODES = (("depth", "card"), ("depth", "free"), ("both", "surface"), ("both", "card"), ("both", "free"))
 GUARDS = ("jpeg", "median", "tv", "lgs", "jedi", "pad-lite", "sac", "patchzero", "zmask", "cross-gate")
+FEW_GUARDS = ("median", "lgs", "jedi", "sac")
 DEPTH_GUARDS = ("median", "tv", "cross-gate", "cross")
 BOX_GUARDS = ("median", "lgs", "sac")
 COCO_SIDE, COCO_IMAGES = (352, 352), 16
@@ -85,7 +86,8 @@ class Study:
 
     def _defences(self) -> Iterator[tuple[str, Run]]:
         usual = {"where": "off-object", "size": "5%", "steps": STEPS}
-        cells = [(model, "rgb", GUARDS) for model in MODELS] + [("d3net", "depth", DEPTH_GUARDS)]
+        cells = [("bbsnet", "rgb", GUARDS), ("jldcf", "rgb", FEW_GUARDS), ("d3net", "rgb", FEW_GUARDS)]
+        cells += [("d3net", "depth", DEPTH_GUARDS)]
         for model, modality, guards in cells:
             name = f"defend-{model}-{modality}"
             yield (
