@@ -28,6 +28,9 @@ GUARDS = ("jpeg", "median", "tv", "lgs", "jedi", "pad-lite", "sac", "patchzero",
 FEW_GUARDS = ("median", "lgs", "jedi", "sac")
 DEPTH_GUARDS = ("median", "tv", "cross-gate", "cross")
 BOX_GUARDS = ("median", "lgs", "sac")
+PICTURES = "pictures"
+"""The run that the page shows."""
+
 COCO_SIDE, COCO_IMAGES = (352, 352), 16
 
 Run = Callable[[], Any]
@@ -52,9 +55,11 @@ class Study:
 
     def _make(self, name: str, model: str, data: str = SCENES, **settings: Any) -> tuple[str, Run]:
         usual = {"where": "off-object", "size": "5%", "steps": STEPS, "modality": "rgb", **settings}
-        return name, lambda: make_patches(model, data, out=self.out / name, save_images=0, **usual)
+        images = "all" if name == PICTURES else 0
+        return name, lambda: make_patches(model, data, out=self.out / name, save_images=images, **usual)
 
     def _attacks(self) -> Iterator[tuple[str, Run]]:
+        yield self._make(PICTURES, "bbsnet", "scenes:3@128x128#1048578", modality="both", depth_mode="card")
         for seed in SEEDS:
             for model in MODELS:
                 for modality in MODALITIES:

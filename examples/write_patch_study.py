@@ -9,14 +9,29 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from make_patch_study import DEPTH_MODES, MODALITIES, MODELS, NATURAL, OUT, SEEDS, SIZES, TRANSFORMS, Study
+from make_patch_study import (
+    DEPTH_MODES,
+    MODALITIES,
+    MODELS,
+    NATURAL,
+    OUT,
+    PICTURES,
+    SEEDS,
+    SIZES,
+    TRANSFORMS,
+    Study,
+)  # fmt: skip
 from matplotlib.figure import Figure
 from patch_study_numbers import CONTROLS, Cell, interval, markdown
+from PIL import Image
 from scipy.stats import spearmanr
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MARK = re.compile(r"(<!-- measured: (\S+) .*?-->\n).*?(<!-- end -->)", re.DOTALL)
 WORDS = {"bbsnet": "BBS-Net", "jldcf": "JL-DCF", "d3net": "D3Net", "rgb": "picture", "depth": "depth", "both": "both"}
+SHOWN = {"adv_rgb": "picture", "adv_depth": "depth", "mask": "object", "clean_map": "map before", "attacked_map": "map"}
+"""Files of an image's folder, and what stands above them."""
+
 ATTACK_HEADS = ["clean", "grey card", "worst control", "", "patch", "effect", "lost"]
 
 
@@ -150,9 +165,27 @@ def bars(page: Page) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         if place == 0:
             axes.set_ylabel("IoU beside the patch")
-            axes.legend(fontsize=7, frameon=False, loc="upper right", bbox_to_anchor=(1.0, 0.92))
+            figure.legend(
+                *axes.get_legend_handles_labels(), ncols=3, fontsize=8, frameon=False, loc="outside lower center"
+            )
         else:
             axes.set_yticklabels([])
+    return figure
+
+
+def pictures(study: Study) -> Figure:
+    """Inputs with a patch, and the map before and after."""
+    study.runs()[PICTURES]()
+    folders = sorted((study.out / PICTURES / "images").iterdir())
+    figure = Figure(figsize=(7.2, 1.5 * len(folders)), layout="constrained")
+    for row, folder in enumerate(folders):
+        for column, (name, head) in enumerate(SHOWN.items()):
+            axes = figure.add_subplot(len(folders), len(SHOWN), row * len(SHOWN) + column + 1)
+            with Image.open(folder / f"{name}.png") as picture:
+                axes.imshow(np.asarray(picture.convert("RGB") if name == "adv_rgb" else picture), cmap="gray")
+            axes.set_axis_off()
+            if row == 0:
+                axes.set_title(head, fontsize=9)
     return figure
 
 
@@ -170,6 +203,7 @@ def main(
     assets = docs / "assets" / "patches"
     assets.mkdir(parents=True, exist_ok=True)
     bars(own).savefig(assets / "inputs.svg", metadata={"Date": None})
+    pictures(own.study).savefig(assets / "pictures.png", dpi=110)
 
 
 if __name__ == "__main__":
