@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from rgbdsod.run import apply_patch_file, defend_patches, evaluate_patches, make_patches
+from rgbdsod.run import apply_patch_file, defend_patches, evaluate_patches, make_patches, patch_statistics
 
 OUT = Path("runs/patch-study")
 SCENES, PHOTOGRAPHS, FITTED_ON = "scenes:12@128x128#1048578", "demo:real", "scenes:32@128x128#2097152"
@@ -23,15 +23,17 @@ MODELS, MODALITIES = ("bbsnet", "jldcf", "d3net"), ("rgb", "depth", "both")
 SIZES = ("1%", "2%", "10%")
 TRANSFORMS = ("digital", "print", "hard")
 NATURAL = ("crop", "mix", "lowpass", "vae")
+FAMILIES = ("make-bbsnet-rgb-0", *(f"natural-{family}-0" for family in NATURAL))
+STATISTICS = "statistics"
 DEPTH_MODES = (("depth", "card"), ("depth", "free"), ("both", "surface"), ("both", "card"), ("both", "free"))
 GUARDS = ("jpeg", "median", "tv", "lgs", "jedi", "pad-lite", "sac", "patchzero", "zmask", "cross-gate")
 FEW_GUARDS = ("median", "lgs", "jedi", "sac")
-DEPTH_GUARDS = ("median", "tv", "cross-gate", "cross")
+DEPTH_GUARDS = ("median", "depurator", "cross-gate")
 BOX_GUARDS = ("median", "lgs", "sac")
 PICTURES = "pictures"
 """The run that the page shows."""
 
-COCO_SIDE, COCO_IMAGES = (352, 352), 16
+COCO_SIDE, COCO_IMAGES, COCO_STEPS, COCO_GUARDS = (352, 352), 16, 30, ("lgs", "sac")
 
 Run = Callable[[], Any]
 
@@ -75,6 +77,8 @@ class Study:
             for family in NATURAL:
                 yield self._make(f"natural-{family}-{seed}", "bbsnet", natural=family, seed=seed)
 
+        yield STATISTICS, _later(patch_statistics, [self.out / name for name in FAMILIES], out=self.out / STATISTICS)
+
     def _transfers(self) -> Iterator[tuple[str, Run]]:
         for source in MODELS:
             name = f"universal-{source}"
@@ -101,16 +105,27 @@ class Study:
             )
 
     def _detectors(self) -> Iterator[tuple[str, Run]]:
-        usual = {"steps": STEPS, "defenses": BOX_GUARDS}
         name = "detect-shapes"
-        yield name, _later(evaluate_patches, "fcos.tiny", n_samples=32, size="6%", out=self.out / name, **usual)
+        yield (
+            name,
+            _later(
+                evaluate_patches,
+                "fcos.tiny",
+                n_samples=16,
+                size="6%",
+                steps=STEPS,
+                defenses=BOX_GUARDS,
+                out=self.out / name,
+            ),
+        )
         if self.coco is not None:
             name, where = "detect-coco", self.coco
             weights = next((where.parent / "weights" / "fastestdet_coco").glob("*.pth"))
             yield name, _later(
                 evaluate_patches, "fastestdet", weights=weights, images=where / "val2017",
                 annotations=where / "annotations" / "instances_val2017_mini.json", image_size=COCO_SIDE,
-                n_samples=COCO_IMAGES, size="20%", where="box", attacked="person", out=self.out / name, **usual,
+                n_samples=COCO_IMAGES, size="20%", where="box", attacked="person", steps=COCO_STEPS,
+                defenses=COCO_GUARDS, out=self.out / name,
             )  # fmt: skip
 
 

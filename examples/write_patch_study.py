@@ -18,6 +18,7 @@ from make_patch_study import (
     PICTURES,
     SEEDS,
     SIZES,
+    STATISTICS,
     TRANSFORMS,
     Study,
 )  # fmt: skip
@@ -130,7 +131,7 @@ class Page:
             name: getattr(self, name)
             for name in ("attack", "size", "depth", "transforms", "natural", "photographs", "transfer", "agreement")
         }
-        runs = [name for name in self.study.runs() if name.startswith(("defend-", "detect-"))]
+        runs = [name for name in self.study.runs() if name.startswith(("defend-", "detect-", STATISTICS))]
         return own | {name: lambda name=name: self.summary(name) for name in runs}
 
     def cell(self, name: str, seeds: Sequence[int] | None = SEEDS) -> Cell:
