@@ -1,4 +1,3 @@
-from .adversarial_training import AdversarialTraining as AdversarialTraining
 from .patch.aware import Defended as Defended
 from .patch.aware import through as through
 from .patch.certificates.certify import Bounds as Bounds
@@ -21,6 +20,18 @@ from .patch.purifier import Purifier as Purifier
 from .patch.table import PATCH_DEFENSES as PATCH_DEFENSES
 from .patch.table import PatchDefenseRow as PatchDefenseRow
 from .patch.table import patch_defense as patch_defense
+from .training.consistency import attention_distance as attention_distance
+from .training.consistency import cross_modal_attention as cross_modal_attention
+from .training.consistency import feature_distance as feature_distance
+from .training.divergence import bernoulli_kl as bernoulli_kl
+from .training.fast import FastTraining as FastTraining
+from .training.free import FreeTraining as FreeTraining
+from .training.pgd import AdversarialTraining as AdversarialTraining
+from .training.protocol import MapHardening as MapHardening
+from .training.protocol import TrainingStep as TrainingStep
+from .training.table import MAP_HARDENINGS as MAP_HARDENINGS
+from .training.table import map_hardening as map_hardening
+from .training.trades import Trades as Trades
 from .zero_shot.attention import gradcam as gradcam
 from .zero_shot.attention import text_attention as text_attention
 from .zero_shot.attention import vision_attention as vision_attention
@@ -46,6 +57,7 @@ from .zero_shot.table import hardening_method as hardening_method
 
 __all__ = [
     "FILLS",
+    "MAP_HARDENINGS",
     "METHODS",
     "PATCH_DEFENSES",
     "TUNING_PRESETS",
@@ -57,8 +69,11 @@ __all__ = [
     "Defence",
     "Defended",
     "Encoder",
+    "FastTraining",
+    "FreeTraining",
     "Hardening",
     "InnerAttack",
+    "MapHardening",
     "MethodRow",
     "NumericsError",
     "PatchDefenseRow",
@@ -66,8 +81,12 @@ __all__ = [
     "Purifier",
     "Recalled",
     "Sought",
+    "Trades",
+    "TrainingStep",
     "TuningBatch",
     "TuningPreset",
+    "attention_distance",
+    "bernoulli_kl",
     "certify",
     "check_gradients",
     "check_losses",
@@ -76,6 +95,8 @@ __all__ = [
     "cleanse",
     "clip_losses",
     "cover",
+    "cross_modal_attention",
+    "feature_distance",
     "fill",
     "gradcam",
     "half_masks",
@@ -83,6 +104,7 @@ __all__ = [
     "image_distance",
     "kl_divergence",
     "map_distance",
+    "map_hardening",
     "patch_defense",
     "recalled",
     "seek",

@@ -1,31 +1,41 @@
-"""Adversarial training: the network learns from inputs that were moved against its current weights."""
+"""Adversarial training by projected gradient steps: the network learns from inputs moved against its weights."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from rgbdsod.attacks import Budget, MapProblem, Threat, pgd
+from rgbdsod.attacks import MapProblem
+from rgbdsod.defenses.training.protocol import Passes, TrainingStep
+from rgbdsod.defenses.training.sources import InnerSteps
 from rgbdsod.types import Inputs, MapModel
 
 
 @dataclass(frozen=True)
-class AdversarialTraining:
-    """Moves training inputs by a few projected gradient steps before the network sees them.
+class AdversarialTraining(InnerSteps):
+    """Moves training inputs by a few projected gradient steps before the network sees them: PGD-AT.
 
     Args:
         threat: budgets by input; an input that is not named stays clean.
         steps: gradient steps; each costs a forward and a backward pass beside those of the training step.
         step_size: None: the norm's own.
         objective: what the steps raise, a name of `rgbdsod.attacks.table.MAP_OBJECTIVES`.
+        sources: "joint", "alternate" or "worst"; see `InnerSteps`.
 
     Source: Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks", arXiv 1706.06083, equation 2.
     """
 
-    threat: Threat = field(default_factory=lambda: {"rgb": Budget(), "depth": Budget()})
-    steps: int = 5
-    step_size: float | Mapping[str, float] | None = None
     objective: str = "bce"
+
+    @property
+    def passes(self) -> Passes:
+        """The attack's, and one forward and back."""
+        return Passes(self.climbing.forward + 1, self.climbing.backward + 1)
+
+    def losses(self, step: TrainingStep) -> Tensor:
+        """The training loss at the moved inputs, (B,)."""
+        problem = MapProblem(step.model, step.masks, objective=self.objective)
+        return step.loss(step.outputs(self.moved(problem, step)))
 
     def __call__(
         self, model: MapModel, inputs: Inputs, masks: Tensor, *, seed: int, sample_ids: Sequence[str]
@@ -40,15 +50,4 @@ class AdversarialTraining:
             sample_ids: one id per sample, on which its random start depends.
         """
         problem = MapProblem(model, masks, objective=self.objective)
-        # The training step looks at the last point anyway, so the attack need not.
-        result = pgd(
-            problem,
-            inputs,
-            self.threat,
-            steps=self.steps,
-            step_size=self.step_size,
-            keep="unseen",
-            seed=seed,
-            sample_ids=sample_ids,
-        )
-        return result.inputs
+        return self.move(problem, inputs, seed=seed, sample_ids=sample_ids)

@@ -1,0 +1,1 @@
+"""Adversarial training of networks that predict maps: one method a file."""
