@@ -68,7 +68,7 @@ def adversarial_patch(
         restarts: runs from different starts; each sample keeps its best.
         patch_size: what the patch covers of the picture, "5%" or 0.05; with "box" its side
             as a share of the box's.
-        shape: "square", "disc", "rounded", or sides such as "3:2".
+        shape: "square", "disc", "rounded", sides such as "3:2", or a picture's name: its alpha is the shape.
         where: "random"; "fixed"; "on-object", "off-object" or "boundary", for problems that know their objects;
             "box": in the middle of each box, its side a share of the box's (that of `targets`, else of the object);
             "worst": where the gradient is largest, the best of eight places after a short attack.
@@ -105,6 +105,7 @@ def adversarial_patch(
 
     Raises:
         UsageError: settings that do not fit the problem or each other; a patch larger than the picture.
+        DataError: a picture that is to give the shape, or photographs, cannot be read.
 
     Source: Brown et al., "Adversarial Patch", arXiv 1712.09665; the expectation over transformations of arXiv
     1707.07397; printing of Sharif et al., CCS 2016; scores: Uesato et al., arXiv 1802.05666, algorithm 1. Depth of a

@@ -21,6 +21,7 @@ from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.pose import Size
 from rgbdsod.attacks.patch.scene import Setting
 from rgbdsod.attacks.patch.shapes import outline, parse_share, window
+from rgbdsod.attacks.patch.stencil import stencil_facts
 from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
@@ -180,7 +181,8 @@ class Blueprint:
     def facts(self) -> dict[str, object]:
         """What is written into a patch."""
         natural = _named(self.design["natural"])
-        return {"attack": "patch", **self.design, "natural": natural, "seed": self.seed}
+        own = {**self.design, "natural": natural, **stencil_facts(self.design["shape"])}
+        return {"attack": "patch", **own, "seed": self.seed}
 
 
 def image_size(inputs: Inputs) -> Size:

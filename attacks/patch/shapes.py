@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from rgbdsod.attacks.patch.pose import Size
+from rgbdsod.attacks.patch.stencil import is_file, resized, stencil
 from rgbdsod.errors import UsageError
 
 SHAPES = ("square", "disc", "rounded")
@@ -16,12 +17,18 @@ def outline(shape: str, height: int, width: int) -> Tensor:
     """A shape as cover in [0, 1], (1,h,w); its edge is one pixel wide.
 
     Args:
-        shape: "square", "disc" or "rounded", or sides "3:2" (width to height).
+        shape: "square", "disc" or "rounded", sides "3:2" (width to height), or a picture's name: its alpha.
         height, width: of the canvas, which the shape fills.
 
     Raises:
-        UsageError: no such shape.
+        UsageError: no such shape, or one too thin for the canvas.
+        DataError: the picture cannot be read, or is no shape.
     """
+    if is_file(shape):
+        found = resized(stencil(shape), height, width)
+        if not bool((found >= 0.5).any()):
+            raise UsageError(f"--shape {shape} is thinner than a pixel on {height}x{width} pixels; pass a larger size")
+        return found
     sides(shape)
     if shape not in ("disc", "rounded"):
         return torch.ones(1, height, width)
@@ -43,16 +50,22 @@ def sides(shape: str) -> tuple[float, float]:
 
     Raises:
         UsageError: no such shape.
+        DataError: a picture that is no shape.
     """
     if shape in SHAPES:
         return 1.0, 1.0
+    if is_file(shape):
+        height, width = stencil(shape).shape[-2:]
+        return float(width), float(height)
     width, colon, height = shape.partition(":")
     try:
         found = float(width), float(height)
     except ValueError:
         found = 0.0, 0.0
     if not colon or min(found) <= 0:
-        raise UsageError(f'no shape "{shape}"; shapes are {", ".join(SHAPES)}, and sides such as 3:2')
+        raise UsageError(
+            f'no shape "{shape}"; shapes are {", ".join(SHAPES)}, sides such as 3:2, and a picture with alpha, FILE.png'
+        )
     return found
 
 
@@ -75,26 +88,34 @@ def parse_share(size: float | str, flag: str = "--patch-size") -> float:
     return share
 
 
-def window(size: float | str, shape: str, image: Size) -> Size:
+def window(size: float | str, shape: str | Tensor, image: Size) -> Size:
     """Rows and columns (h, w) that a patch takes in an image, so that its shape covers the share.
 
     Args:
         size: the share, 0.05 or "5%".
-        shape: see `outline`.
+        shape: see `outline`; or cover (1,h,w), of which counts what is covered by half.
         image: (H, W).
 
     Raises:
         UsageError: the patch does not fit into the image, or is smaller than one pixel.
+        DataError: a picture that is no shape.
     """
-    share, (width, height) = parse_share(size), sides(shape)
-    full = outline(shape, 256, 256).mean().item() if shape in SHAPES else 1.0
+    share = parse_share(size)
+    cover = stencil(shape) if isinstance(shape, str) and is_file(shape) else shape
+    if isinstance(cover, str):
+        width, height = sides(cover)
+        full = outline(cover, 256, 256).mean().item() if cover in SHAPES else 1.0
+    else:
+        height, width = (float(side) for side in cover.shape[-2:])
+        full = (cover >= 0.5).float().mean().item()
     unit = sqrt(share * image[0] * image[1] / (full * width * height))
     rows, columns = round(unit * height), round(unit * width)
     if min(rows, columns) < 1:
         raise UsageError(f"--patch-size {size} of an image of {image[0]}x{image[1]} is less than a pixel; pass more")
     if rows > image[0] or columns > image[1]:
+        named = shape if isinstance(shape, str) else "cut out"
         raise UsageError(
-            f"--patch-size {size}: a {shape} patch of {rows}x{columns} pixels is larger than the image of "
+            f"--patch-size {size}: a {named} patch of {rows}x{columns} pixels is larger than the image of "
             f"{image[0]}x{image[1]}; pass a smaller share"
         )
     return rows, columns

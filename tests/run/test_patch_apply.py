@@ -9,7 +9,7 @@ from run_models import scenes, tiny
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.datasets import Scenes
 from rgbdsod.errors import DataError, UsageError
-from rgbdsod.run import apply_patch_file, print_sheet
+from rgbdsod.run import apply_patch_file, make_patches, print_sheet
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +76,22 @@ def test_a_sheet_has_the_size_that_was_asked_for(saved, tmp_path):
         print_sheet(Patch.load(saved), tmp_path / "s.png", width=500)
     with pytest.raises(UsageError, match="nothing to print"):
         print_sheet(Patch(torch.ones(1, 4, 4), None, "card", (0.5, 0.0, 0.0)), tmp_path / "s.png")
+
+
+def test_a_shape_from_a_picture_stays_with_the_patch(tmp_path):
+    """A triangle: made, drawn under transformations, and laid elsewhere when the picture is gone."""
+    drawing = tmp_path / "triangle.png"
+    alpha = np.tril(np.full((16, 16), 255, np.uint8))
+    cv2.imwrite(str(drawing), np.dstack([alpha] * 4))
+    settings = {"size": "6%", "steps": 2, "draws": 1, "transforms": "digital", "modality": "rgb"}
+    made = make_patches(tiny(), scenes(2), shape=str(drawing), out=tmp_path / "made", **settings)
+    drawing.unlink()
+    assert all(row["covered"] == pytest.approx(0.06, abs=0.01) for row in made.samples)
+    patch = tmp_path / "made" / "patches" / made.samples[0]["id"]
+    kept = Patch.load(patch).alpha[0]
+    assert kept[-1].min() > 0.5
+    assert kept[0, 3:].max() == 0
+    found = apply_patch_file(patch, tiny(), scenes(2), out=tmp_path / "laid")
+    assert all(row["covered"] == pytest.approx(0.06, abs=0.01) for row in found.samples)
+    with pytest.raises(DataError, match="cannot read --shape"):
+        make_patches(tiny(), scenes(2), shape=str(drawing), **settings)

@@ -16,7 +16,7 @@ DepthKind = Annotated[str, Option(help="What depth means: unknown, inverse or me
 Goal = Annotated[str, Option(help="hide, ghost, swap, degrade or self.", rich_help_panel=PATCH)]
 Modality = Annotated[str | None, Option(help="rgb, depth or both (joint); default: all inputs.", rich_help_panel=PATCH)]
 
-_RECORDED = ("fitted_on", "patch_sha256")  # what a config.toml holds that nobody types
+_RECORDED = ("fitted_on", "patch_sha256", "shape_sha256")  # what a config.toml holds that nobody types
 
 
 def typed(extra: Mapping[str, Any]) -> dict[str, Any]:

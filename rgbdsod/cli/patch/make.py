@@ -35,7 +35,7 @@ def make(
     goal: own.Goal = "hide",
     size: own.Size = "5%",
     shape: Annotated[
-        str, Option(help="square, disc, rounded, or sides such as 3:2.", rich_help_panel=own.PATCH)
+        str, Option(help="square, disc, rounded, sides such as 3:2, FILE.png: its alpha.", rich_help_panel=own.PATCH)
     ] = "square",
     where: own.Where = "random",
     at: own.At = "0.5,0.5",

@@ -9,6 +9,7 @@ from typing import Any
 from rgbdsod.attacks.patch.file import TENSORS
 from rgbdsod.attacks.patch.objectives import GOALS
 from rgbdsod.attacks.patch.patch import Patch
+from rgbdsod.attacks.patch.stencil import is_file
 from rgbdsod.datasets import Dataset
 from rgbdsod.errors import DataError, UsageError
 from rgbdsod.models import SaliencyModel
@@ -114,10 +115,12 @@ def settings_of(patch: Patch, wanted: Mapping[str, Any]) -> PatchSettings:
     known |= {name: value for name, value in wanted.items() if value is not None}
     if "size" in known:
         known["size"] = str(known["size"])
-    chosen = PatchSettings(**known)
+    shape = str(known.pop("shape", "square"))
+    chosen = PatchSettings(**known, shape="square" if is_file(shape) else shape)
     if chosen.where == "worst":
         raise UsageError("--where worst seeks a place with gradients; a patch that is there takes another policy")
-    return replace(chosen, modality=patch.modality, depth_mode=patch.depth_mode).checked()
+    chosen = replace(chosen, modality=patch.modality, depth_mode=patch.depth_mode).checked()
+    return replace(chosen, shape=shape)  # a picture need not be there any more: the patch has its outline
 
 
 def changed_inputs(patch: Patch, model: SaliencyModel, modality: str | None) -> tuple[str, ...]:

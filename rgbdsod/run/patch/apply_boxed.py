@@ -12,6 +12,7 @@ from torch import Tensor
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.placement import Placement
+from rgbdsod.attacks.patch.stencil import is_file
 from rgbdsod.datasets import BoxedSet
 from rgbdsod.errors import UsageError
 from rgbdsod.models import DETECTION_OBJECTIVES, Detector
@@ -192,7 +193,9 @@ def laid_task(
     known = str(patch.facts.get("objective"))
     objective = goal or (known if known in DETECTION_OBJECTIVES else "vanish")
     chosen = settings_of(patch, wanted)
-    own = PatchChoice(modality="image", size=chosen.size, shape=chosen.shape, where=chosen.where, at=chosen.at)
+    height, width = patch.alpha.shape[-2:]
+    shape = f"{width}:{height}" if is_file(chosen.shape) else chosen.shape
+    own = PatchChoice(modality="image", size=chosen.size, shape=shape, where=chosen.where, at=chosen.at)
     choice = GuardChoice(defenses=(), aware=False, seed=chosen.seed, patch=own)
     task = detect_task(
         detector, data, choice, goal=objective, attacked=attacked, label=label, image_size=image_size, device=device,

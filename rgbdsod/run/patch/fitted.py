@@ -8,6 +8,7 @@ from torch import Tensor
 
 from rgbdsod.attacks import Budget
 from rgbdsod.attacks.patch.patch import Patch
+from rgbdsod.attacks.patch.stencil import stencil_facts
 from rgbdsod.attacks.patch.universal import fit_patch
 from rgbdsod.datasets import Dataset, Sample
 from rgbdsod.errors import DeviceError, UsageError
@@ -85,7 +86,8 @@ class Fitted:
 
     def settings(self) -> dict[str, Any]:
         """How it is sought, and on what it is fitted."""
-        return {**self.chosen.record(), "fitted_on": self.data.fingerprint}
+        own = {**self.chosen.record(), **stencil_facts(self.chosen.shape)}
+        return {**own, "fitted_on": self.data.fingerprint}
 
     def facts(self) -> dict[str, Any]:
         """On what it was fitted."""

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from rgbdsod.attacks.patch.hanging import hang_patch
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
-from rgbdsod.attacks.patch.layout import Known, Layout
+from rgbdsod.attacks.patch.layout import Known, Layout, pose_of
 from rgbdsod.attacks.patch.patch import Patch, apply_patch
 from rgbdsod.attacks.patch.placement import Placement
-from rgbdsod.attacks.patch.pose import Pose, homographies
+from rgbdsod.attacks.patch.pose import homographies
 from rgbdsod.attacks.patch.shapes import parse_share, window
+from rgbdsod.attacks.patch.stencil import is_file
 from rgbdsod.run.patch.settings import PatchSettings
 
 
@@ -63,13 +64,19 @@ class Laid:
         height, width = self.patch.alpha.shape[-2:]
         centre = self.place @ torch.tensor([(width - 1) / 2, (height - 1) / 2, 1.0], dtype=torch.float64)
         x, y = (centre[:2] / centre[2] + 0.5).tolist()
-        rows, columns = window(chosen.size, chosen.shape, image) if chosen.where != "box" else _sides(cover)
+        shape = shape_of(self.patch, chosen.shape)
+        rows, columns = window(chosen.size, shape, image) if chosen.where != "box" else _sides(cover)
         hung = hang_patch(
             inputs, self.patch, patch_size=rows * columns / cover.size, where="fixed",
             at=f"{x / image[1]},{y / image[0]}", depth_kind=chosen.depth_kind, transforms=chosen.transforms,
             seed=chosen.seed, sample_ids=[sample_id],
         )  # fmt: skip
         return hung.inputs, hung.mask[0, 0].cpu().numpy()
+
+
+def shape_of(patch: Patch, shape: str) -> str | Tensor:
+    """A patch's shape; where it was a picture's, what the patch keeps of it, since the picture may be gone."""
+    return patch.alpha if is_file(shape) else shape
 
 
 def _sides(cover: NDArray[np.bool_]) -> tuple[int, int]:
@@ -93,11 +100,11 @@ def lay(
         shape: of the patch, which says how long its sides are.
         seed: of the places.
     """
-    layout = Layout(placement, patch.alpha, window(size, shape, image), image, seed, parse_share(size))
+    layout = Layout(placement, patch.alpha, window(size, shape_of(patch, shape), image), image, seed, parse_share(size))
     found: list[Laid | None] = []
     for spots in layout.spots(ids, Known(objects)):
         spot = torch.tensor(spots[:1], dtype=torch.float64)
-        pose = Pose.facing(spot[:, :2], spot[:, 2:]) if spots else None
+        pose = pose_of(spot) if spots else None
         if pose is not None and patch.plane is not None:
             pose = pose.leaning(torch.tensor([patch.plane[1:]], dtype=torch.float64))
         canvas = (patch.alpha.shape[-2], patch.alpha.shape[-1])

@@ -35,7 +35,7 @@ class PatchSettings:
         modality: "rgb", "depth" or "both"; None: all inputs of the model.
         goal: a name of `GOALS`: hide, ghost, swap, degrade, self.
         size: what a patch covers of its picture, "5%" or "0.05".
-        shape: "square", "disc", "rounded", or sides such as "3:2".
+        shape: "square", "disc", "rounded", sides such as "3:2", or a picture's name: its alpha is the shape.
         where: "random", "fixed", "on-object", "off-object", "boundary" or "worst".
         at: fixed only: the centre as shares of width and height.
         depth_mode: "surface", "card", "plane", "relief" or "free", where depth is attacked.

@@ -10,6 +10,7 @@ from torch import Tensor
 from rgbdsod.attacks import Budget, MapProblem
 from rgbdsod.attacks.patch.attack import adversarial_patch
 from rgbdsod.attacks.patch.patch import Patch
+from rgbdsod.attacks.patch.stencil import stencil_facts
 from rgbdsod.datasets import Dataset, Sample
 from rgbdsod.models import SaliencyModel
 from rgbdsod.run.measure import finite
@@ -88,7 +89,7 @@ class Sought:
 
     def settings(self) -> dict[str, Any]:
         """How they are sought."""
-        return self.chosen.record()
+        return {**self.chosen.record(), **stencil_facts(self.chosen.shape)}
 
     def facts(self) -> dict[str, Any]:
         """Nothing more."""
