@@ -108,7 +108,7 @@ class SaliencyModel(nn.Module):
             UsageError: for a missing or unknown name, a wrong shape, NaN, or values outside [0, 1].
         """
         self.check(inputs)
-        return self._logits(self.outputs(inputs), _size(inputs))
+        return self.logits(self.outputs(inputs), _size(inputs))
 
     def encode(self, name: str, x: Tensor) -> Any:
         """What can be computed from one input alone; unchecked, since an attack calls it in its loop.
@@ -122,7 +122,7 @@ class SaliencyModel(nn.Module):
 
     def fuse(self, features: Mapping[str, Any], size: tuple[int, int]) -> Tensor:
         """Logits (B,1,H,W) at `size` = (H, W), from what `encode` returned for every input."""
-        return self._logits(self._join(features), size)
+        return self.logits(self._join(features), size)
 
     def prepare(self, name: str, x: Tensor) -> Tensor:
         """The network's own input `name`, at its size, from (B,C,H,W) in [0, 1]."""
@@ -150,7 +150,7 @@ class SaliencyModel(nn.Module):
             if own_rule is not None:
                 maps: Tensor = own_rule(outputs, size)
                 return maps
-            return (self._logits(outputs, size).sigmoid() * 255).round().to(torch.uint8)[:, 0]
+            return (self.logits(outputs, size).sigmoid() * 255).round().to(torch.uint8)[:, 0]
 
     def at(self, size: tuple[int, int] | None) -> Self:
         """The same network (shared, not copied) working at another size (H, W); None is every input's own size."""
@@ -183,7 +183,8 @@ class SaliencyModel(nn.Module):
             return _named(self.network.fuse(features), self.output)  # type: ignore[operator]
         return _named(self.network(*(features[name] for name in self.inputs)), self.output)
 
-    def _logits(self, outputs: Mapping[str, Tensor], size: tuple[int, int]) -> Tensor:
+    def logits(self, outputs: Mapping[str, Tensor], size: tuple[int, int]) -> Tensor:
+        """The final map's logits (B,1,H,W) at `size` = (H, W), among what `outputs` returned."""
         logits = self._map(outputs)
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()  # a logit of 30 has steps of 0.125 in bfloat16

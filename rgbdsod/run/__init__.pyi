@@ -12,6 +12,7 @@ from .clip.opening import open_dual_encoder as open_dual_encoder
 from .clip.result import ZeroShotResult as ZeroShotResult
 from .clip.train import HardenResult as HardenResult
 from .clip.train import harden as harden
+from .consistency_settings import ConsistencySettings as ConsistencySettings
 from .detector import DetectorRow as DetectorRow
 from .detector import evaluate_detector as evaluate_detector
 from .execute import Target as Target
@@ -52,6 +53,7 @@ __all__ = [
     "AttackSettings",
     "BenchResult",
     "CertifyResult",
+    "ConsistencySettings",
     "DefendResult",
     "DetectResult",
     "DetectorRow",

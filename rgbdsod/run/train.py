@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from rgbdsod.datasets import Augmentation, Dataset, load_dataset
-from rgbdsod.defenses import AdversarialTraining
+from rgbdsod.defenses import MapHardening
 from rgbdsod.errors import UsageError
 from rgbdsod.models import MODELS, SaliencyModel, build_model, load_model, training_loss
 from rgbdsod.run.alignment_settings import AlignmentSettings
+from rgbdsod.run.consistency_settings import ConsistencySettings
 from rgbdsod.run.pair_filter import PairFilter
 from rgbdsod.run.recipes import RECIPES, Recipe
-from rgbdsod.run.trainer import TrainCallback, Trainer, TrainResult
+from rgbdsod.run.trainer import Extras, TrainCallback, Trainer, TrainResult
 
 DTYPES = ("auto", "float32", "bfloat16")
 
@@ -38,9 +39,11 @@ def train(
     workers: int = 1,
     validate_every: int = 500,
     augmentation: Augmentation | None = None,
-    adversarial: AdversarialTraining | None = None,
+    adversarial: MapHardening | None = None,
+    consistency: ConsistencySettings | None = None,
     alignment: AlignmentSettings | None = None,
     modality_dropout: float = 0.0,
+    ema: float | None = None,
     pair_filter: PairFilter | None = None,
     tensorboard: bool = False,
     callback: TrainCallback | None = None,
@@ -62,9 +65,13 @@ def train(
         dtype: "float32", "bfloat16", or "auto": bfloat16 where the device computes in it faster (CUDA).
         workers: processes that make batches ahead of use.
         validate_every: iterations between validations.
-        augmentation: what may be done to training samples; adversarial: how they are moved against the network.
+        augmentation: what may be done to training samples.
+        adversarial: how the network learns from attacked inputs, such as `rgbdsod.defenses.Trades()`.
+        consistency: losses that keep the attacked network near its clean self.
         alignment: losses that are added to that of saliency, on features of the network's two encoders.
         modality_dropout: share of the training images that lose one input, replaced by its mean, in a step.
+        ema: share of the averaged weights that stays in each step, such as 0.995; the averages are then validated,
+            saved and returned in place of the last weights. None: no average is kept.
         pair_filter: an earlier training that says which pairs to learn from.
         tensorboard: write the log for TensorBoard too.
         callback: called after each iteration.
@@ -81,6 +88,7 @@ def train(
     )
     if not 0 <= modality_dropout <= 1:
         raise UsageError(f"--modality-dropout {modality_dropout:g}: a share of the images, from 0 to 1")
+    check_extras(adversarial is not None, consistency, init, ema)
     train_set, pair_weights = pair_filter(train_set, device) if pair_filter else (train_set, None)
     if alignment is not None:
         alignment.check(len(train_set), plan.batch)
@@ -103,9 +111,10 @@ def train(
     settings |= {**asdict(plan), **asdict(how), "adversarial": repr(adversarial)}
     settings |= {"alignment": asdict(alignment) if alignment else None, "modality_dropout": modality_dropout or None}
     settings |= {"pair_filter": asdict(pair_filter) | {"kept": len(train_set)} if pair_filter else None}
-    run = Trainer(
-        network, plan, total, Path(out), settings, dtype, adversarial, alignment, modality_dropout, pair_weights
-    )
+    settings |= {"sources": _sources(adversarial), "ema": ema}
+    settings |= {"consistency": asdict(consistency) | {"init": str(init)} if consistency else None}
+    extras = Extras(adversarial, consistency, alignment, modality_dropout, pair_weights, ema)
+    run = Trainer(network, plan, total, Path(out), settings, dtype, extras)
     run.start(resume, tensorboard)
     run.loop(train_set, val_set, how, workers, validate_every, callback)
     return run.result()
@@ -140,6 +149,26 @@ def check_training(
     return plan, _iterations(iterations, epochs, images, plan.batch)
 
 
+def check_extras(
+    attacked: bool, consistency: ConsistencySettings | None, init: str | Path | None, ema: float | None
+) -> None:
+    """Check what a training adds to clean images.
+
+    Args:
+        attacked: whether it attacks them.
+        consistency: losses that compare attacked with clean inputs.
+        init: weights to begin with.
+        ema: share of the averaged weights that stays.
+
+    Raises:
+        UsageError: for values out of range, and losses that compare nothing.
+    """
+    if ema is not None and not 0 < ema < 1:
+        raise UsageError(f"--ema {ema:g}: a share between 0 and 1, such as 0.995")
+    if consistency is not None:
+        consistency.check(attacked=attacked, begun=init is not None)
+
+
 def default_recipe(model: str) -> str:
     """The recipe of a model's name: "small" for the small networks, the published one for a published network.
 
@@ -167,6 +196,12 @@ def _build(
     if init is not None:
         return load_model(name, weights=init, fusion=fusion, encoder=encoder, device=device)
     return build_model(name, fusion=fusion, encoder=encoder, seed=seed, device=device)
+
+
+def _sources(adversarial: MapHardening | None) -> str | None:
+    """What `repr` does not say, so that trainings from before there was a choice continue."""
+    sources = getattr(adversarial, "sources", "joint")
+    return None if sources == "joint" else str(sources)
 
 
 def _iterations(iterations: int | None, epochs: float | None, count: int, batch: int) -> int:

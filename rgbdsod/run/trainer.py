@@ -3,24 +3,30 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rgbdsod.datasets import Augmentation, Dataset
-from rgbdsod.defenses import AdversarialTraining
+from rgbdsod.defenses import FastTraining, MapHardening
 from rgbdsod.errors import RgbdsodError, UsageError
 from rgbdsod.models import SaliencyModel, training_loss
 from rgbdsod.run.alignment import Alignment
 from rgbdsod.run.alignment_settings import AlignmentSettings
 from rgbdsod.run.checkpoint import Progress, read_checkpoint, refuse_other_settings, save_checkpoint
-from rgbdsod.run.modality_dropout import dropped
+from rgbdsod.run.consistency import Consistency
+from rgbdsod.run.consistency_settings import ConsistencySettings
+from rgbdsod.run.overfitting import watch
 from rgbdsod.run.recipes import Recipe, build_optimizer, rate_factor
 from rgbdsod.run.stream import batches
+from rgbdsod.run.training_step import Memory, Step, replayed
 from rgbdsod.run.validate import validate
 
 TrainCallback = Callable[[int, int, dict[str, float]], None]
@@ -44,6 +50,27 @@ class TrainResult:
     history: list[dict[str, Any]] = field(repr=False)
 
 
+@dataclass(frozen=True, eq=False)
+class Extras:
+    """What a training does beside learning from clean images.
+
+    Args:
+        adversarial: how the network learns from attacked inputs, None: not at all.
+        consistency: the losses that compare these with the clean ones, None: none.
+        alignment: the losses that are added to that of saliency, None: none.
+        modality_dropout: share of the images that lose one input in a step.
+        pair_weights: how much each image of the training set counts, (N,), None: equally.
+        ema: share of the averaged weights that stays in each step, None: no average is kept.
+    """
+
+    adversarial: MapHardening | None = None
+    consistency: ConsistencySettings | None = None
+    alignment: AlignmentSettings | None = None
+    modality_dropout: float = 0.0
+    pair_weights: Tensor | None = None
+    ema: float | None = None
+
+
 class Trainer:
     """A training in a folder; it continues what it finds there.
 
@@ -54,10 +81,7 @@ class Trainer:
         folder: for checkpoints and the log.
         settings: all that the weights depend on, "seed" among them; a checkpoint with others is not continued.
         dtype: "float32", "bfloat16", or "auto": bfloat16 on CUDA.
-        adversarial: how inputs are moved before each step, None: not at all.
-        alignment: the losses that are added to that of saliency, None: none.
-        modality_dropout: share of the images that lose one input in a step.
-        pair_weights: how much each image of the training set counts, (N,), None: equally.
+        extras: what it does beside.
     """
 
     def __init__(
@@ -68,22 +92,24 @@ class Trainer:
         folder: Path,
         settings: dict[str, Any],
         dtype: str,
-        adversarial: AdversarialTraining | None,
-        alignment: AlignmentSettings | None = None,
-        modality_dropout: float = 0.0,
-        pair_weights: Tensor | None = None,
+        extras: Extras,
     ) -> None:
         self.model, self.recipe, self.total, self.folder = model, recipe, total, folder
         self.seed: int = settings["seed"]
         self.device = next(model.parameters()).device
-        self.autocast = dtype == "bfloat16" or (dtype == "auto" and self.device.type == "cuda")
-        self.adversarial, self.modality_dropout = adversarial, modality_dropout
-        self.pair_weights = None if pair_weights is None else pair_weights.to(self.device)
-        self.alignment = Alignment(model, alignment, seed=self.seed, total=total) if alignment else None
+        self.half = dtype == "bfloat16" or (dtype == "auto" and self.device.type == "cuda")
+        self.adversarial, self.modality_dropout = extras.adversarial, extras.modality_dropout
+        weights = extras.pair_weights
+        self.pair_weights = None if weights is None else weights.to(self.device)
+        aligned = extras.alignment
+        self.alignment = Alignment(model, aligned, seed=self.seed, total=total) if aligned else None
+        self.consistency = Consistency(model, extras.consistency, self.alignment) if extras.consistency else None
         self.parameters = [*model.parameters(), *(self.alignment.parameters() if self.alignment else ())]
         self.optimizer = build_optimizer(recipe, self.parameters, recipe.lr)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rate_factor(recipe, total))
         self.loss = training_loss(model.card.architecture)
+        self.average = _average(model, extras.ema) if extras.ema is not None else None
+        self.memory = Memory()
         self.settings = settings
         self.progress = Progress(settings)
         self.history: list[dict[str, Any]] = []
@@ -97,10 +123,9 @@ class Trainer:
             self.progress, state = read_checkpoint(last)
             refuse_other_settings(self.folder, self.progress.settings, self.settings)
             self.model.network.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.schedule.load_state_dict(state["schedule"])
-            if self.alignment is not None:
-                self.alignment.parts.load_state_dict(state["alignment"])
+            for name, part in self._parts().items():
+                part.load_state_dict(state[name])
+            self.memory.update({name: value.to(self.device) for name, value in state.get("memory", {}).items()})
             events = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
             self.history = [event for event in events if event["iteration"] <= self.progress.iteration]
         log.write_text("".join(json.dumps(event) + "\n" for event in self.history))
@@ -117,13 +142,14 @@ class Trainer:
         callback: TrainCallback | None,
     ) -> None:
         """All remaining iterations."""
-        numbers = range(self.progress.iteration, self.total)
+        begun, times = self.progress.iteration, 1 if self.adversarial is None else self.adversarial.replays
+        numbers = range(begun // times, -(-self.total // times))
         stream = batches(
             train_set, numbers, batch=self.recipe.batch, seed=self.seed, how=how, size=self.model.size, workers=workers
         )
         shown: dict[str, float] = dict(self.progress.best)
         begin = time.monotonic()
-        for samples in stream:
+        for samples in islice(replayed(stream, times, begun % times), self.total - begun):
             loss, seen = self._step(samples)
             self.progress.iteration += 1
             t = self.progress.iteration
@@ -145,30 +171,41 @@ class Trainer:
             The loss, mean over the batch, and where losses were added to it each of them, by name.
         """
         self.model.train(not self.recipe.frozen_norm)
-        batch = {name: value.to(self.device, non_blocking=True) for name, value in samples.items()}
-        inputs = batch | self._moved(self.adversarial, batch) if self.adversarial is not None else batch
-        if self.modality_dropout:
-            inputs = dropped(inputs, self.model.inputs, self.modality_dropout, **self._place)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            outputs = self.model.outputs(inputs)
-        losses = self.loss({name: value.float() for name, value in outputs.items()}, batch["mask"])
+        step = self._taken({name: value.to(self.device, non_blocking=True) for name, value in samples.items()})
+        with self._autocast():
+            hardened = self.adversarial
+            losses = step.loss(step.outputs(step.inputs)) if hardened is None else hardened.losses(step)
         if self.pair_weights is not None:
-            losses = losses * self.pair_weights[batch["index"]]
-        loss, seen = self._aligned(losses.mean(), batch)
+            losses = losses * self.pair_weights[step.batch["index"]]
+        loss, seen = self._joined(losses.mean(), step)
         self._update(loss)
-        return loss.detach(), seen
+        return loss.detach(), step.seen | seen
 
-    @property
-    def _place(self) -> dict[str, int]:
-        return {"seed": self.seed, "iteration": self.progress.iteration}
+    def _taken(self, batch: dict[str, Tensor]) -> Step:
+        """A batch as a step."""
+        first = self.progress.iteration * self.recipe.batch
+        return Step(
+            self.model, batch, self.loss, seed=self.seed, number=self.progress.iteration,
+            sample_ids=[str(first + place) for place in range(len(batch["mask"]))],
+            modality_dropout=self.modality_dropout, memory=self.memory,
+        )  # fmt: skip
 
-    def _aligned(self, loss: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss with those of alignment, on the clean inputs; and each of them by name."""
-        if self.alignment is None:
+    def _autocast(self) -> AbstractContextManager[object]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
+
+    def _joined(self, loss: Tensor, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss with those of alignment, on the clean inputs, and of consistency; and each of them by name."""
+        if self.alignment is None and self.consistency is None:
             return loss, {}
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            added, seen = self.alignment(batch, self.progress.iteration)
-        return loss + added, {"saliency": loss.detach(), **seen}
+        seen = {"saliency": loss.detach()}
+        with self._autocast():
+            if self.alignment is not None:
+                added, inside = self.alignment(step.batch, self.progress.iteration)
+                loss, seen = loss + added, seen | inside
+            if self.consistency is not None:
+                added, inside = self.consistency(step)
+                loss, seen = loss + added, seen | inside
+        return loss, seen
 
     def _update(self, loss: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -179,12 +216,8 @@ class Trainer:
         self.schedule.step()
         if self.alignment is not None:
             self.alignment.after_step()
-
-    def _moved(self, how: AdversarialTraining, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        first = self.progress.iteration * self.recipe.batch
-        ids = [str(first + place) for place in range(len(batch["mask"]))]
-        inputs = {name: batch[name] for name in self.model.inputs}
-        return how(self.model, inputs, batch["mask"], seed=self.seed, sample_ids=ids)
+        if self.average is not None:
+            self.average.update_parameters(self.model)
 
     def _finite(self, loss: Tensor) -> float:
         value = float(loss)
@@ -197,16 +230,30 @@ class Trainer:
 
     def _validate(self, val_set: Dataset) -> dict[str, float]:
         """Measure, keep the best weights, and save the last."""
-        measures = validate(self.model, val_set)
+        kept = self.model if self.average is None else self.average.module
+        measures = validate(kept, val_set)
         self._log({"event": "validation", "iteration": self.progress.iteration, **measures})
+        if isinstance(self.adversarial, FastTraining):
+            self._watch(self.adversarial, val_set)
         if measures["sm"] > self.progress.best.get("sm", -1.0):
             self.progress.best = {"iteration": self.progress.iteration, **measures}
-            save_checkpoint(self._checkpoint("best"), self.model.network, self.progress)
-        others: dict[str, Any] = {"optimizer": self.optimizer, "schedule": self.schedule}
-        if self.alignment is not None:
-            others["alignment"] = self.alignment.parts
-        save_checkpoint(self._checkpoint("last"), self.model.network, self.progress, **others)
+            save_checkpoint(self._checkpoint("best"), kept.network, self.progress)
+        parts = self._parts() | ({"memory": self.memory} if self.memory else {})
+        save_checkpoint(self._checkpoint("last"), self.model.network, self.progress, **parts)
         return measures
+
+    def _watch(self, how: FastTraining, val_set: Dataset) -> None:
+        """Look for catastrophic overfitting."""
+        values, warning = watch(how, self.model, val_set, self.recipe.batch, self.history)
+        self._log({"event": "watch", "iteration": self.progress.iteration, **values})
+        if warning is not None:
+            self._log({"event": "warning", "iteration": self.progress.iteration, "text": warning})
+
+    def _parts(self) -> dict[str, Any]:
+        """What a checkpoint holds beside the network, by name."""
+        parts: dict[str, Any] = {"optimizer": self.optimizer, "schedule": self.schedule}
+        parts |= {} if self.alignment is None else {"alignment": self.alignment.parts}
+        return parts if self.average is None else parts | {"average": self.average}
 
     def result(self) -> TrainResult:
         """The best weights, in evaluation mode."""
@@ -225,6 +272,14 @@ class Trainer:
             for name, value in event.items():
                 if isinstance(value, float):
                     self.board.add_scalar(f"{event['event']}/{name}", value, event["iteration"])
+
+
+def _average(model: SaliencyModel, share: float) -> AveragedModel:
+    """A copy whose weights and statistics follow the model's, each a moving average.
+
+    Source: Izmailov et al., "Averaging Weights Leads to Wider Optima", arXiv 1803.05407, with exponential weights.
+    """
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(share), use_buffers=True)
 
 
 def _board(folder: Path) -> Any:

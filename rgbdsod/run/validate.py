@@ -18,7 +18,7 @@ def validate(model: SaliencyModel, data: Dataset, *, batch: int = 16) -> dict[st
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        rows = [_measure(model, samples, collate(samples)) for samples in _groups(data, batch)]
+        rows = [_measure(model, samples, collate(samples)) for samples in groups(data, batch)]
     finally:
         for module, mode in modes:
             module.training = mode
@@ -53,7 +53,7 @@ def _all(model: SaliencyModel, samples: list[Sample], swapped: dict[str, list[Sa
     return {name: float(np.concatenate([row[name] for row in rows]).mean()) for name in SHOWN}
 
 
-def _groups(data: Dataset, batch: int) -> Iterator[list[Sample]]:
+def groups(data: Dataset, batch: int) -> Iterator[list[Sample]]:
     """Consecutive samples of one size, at most `batch` of them."""
     group: list[Sample] = []
     for sample in data:
