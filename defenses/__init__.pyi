@@ -1,3 +1,7 @@
+from .filters.chain import Chain as Chain
+from .filters.compose import compose as compose
+from .filters.table import DEFENSES as DEFENSES
+from .filters.table import DefenseRow as DefenseRow
 from .patch.aware import Defended as Defended
 from .patch.aware import through as through
 from .patch.certificates.certify import Bounds as Bounds
@@ -56,6 +60,7 @@ from .zero_shot.table import MethodRow as MethodRow
 from .zero_shot.table import hardening_method as hardening_method
 
 __all__ = [
+    "DEFENSES",
     "FILLS",
     "MAP_HARDENINGS",
     "METHODS",
@@ -64,10 +69,12 @@ __all__ = [
     "AdversarialTraining",
     "Bounds",
     "Certificate",
+    "Chain",
     "Cleansed",
     "Cover",
     "Defence",
     "Defended",
+    "DefenseRow",
     "Encoder",
     "FastTraining",
     "FreeTraining",
@@ -94,6 +101,7 @@ __all__ = [
     "class_losses",
     "cleanse",
     "clip_losses",
+    "compose",
     "cover",
     "cross_modal_attention",
     "feature_distance",

@@ -32,13 +32,14 @@ def through(purifier: Purifier, inputs: Inputs) -> Purified:
 
     Source: Athalye et al., "Obfuscated Gradients Give a False Sense of Security", arXiv 1802.00420, section 4.1.
     """
-    if purifier.differentiable == "exact" or not torch.is_grad_enabled():
+    straight = purifier.differentiable == "exact" or getattr(purifier, "straight", False)
+    if straight or not torch.is_grad_enabled():
         return purifier(inputs)
     with torch.no_grad():
         true = purifier(inputs)
     guide = purifier.surrogate(inputs)
     values = {key: _joined(true.inputs[key], value) for key, value in guide.inputs.items()}
-    return Purified(values, _joined(true.mask, guide.mask), guide.score)
+    return Purified(values, _joined(true.mask, guide.mask), guide.score, true.undo)
 
 
 class Defended(nn.Module):

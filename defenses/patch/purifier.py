@@ -1,7 +1,7 @@
 """What every defence against patches answers: purified inputs, where it saw a patch, and how sure it is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
@@ -22,11 +22,13 @@ class Purified(NamedTuple):
         inputs: all inputs by name, in [0, 1]; those that the defence leaves alone are the very same tensors.
         mask: where it saw a patch, (B,1,H,W) in [0, 1]; zeros where it looks for none.
         score: how much it saw, (B,), higher for an attack; each defence says in what unit.
+        undo: brings maps (B,1,H,W) of these inputs back to the pixels of the images; None: they never left them.
     """
 
     inputs: dict[str, Tensor]
     mask: Tensor
     score: Tensor
+    undo: Callable[[Tensor], Tensor] | None = None
 
 
 @runtime_checkable
@@ -75,6 +77,8 @@ class Defence(ABC):
     differentiable: ClassVar[Differentiable] = "exact"
     random: ClassVar[bool] = False
     colour_only: ClassVar[bool] = False
+    straight: ClassVar[bool] = False
+    """Whether a call carries the gradient of its stand-ins already, so that an attack needs no second call."""
     thresholded: ClassVar[bool] = False
     """Whether clean images set a threshold of its score."""
     published: ClassVar[bool] = True
@@ -122,8 +126,9 @@ class Defence(ABC):
 
 
 def installed(purifier: Purifier) -> AbstractContextManager[None]:
-    """`Defence.installed`, of any purifier."""
-    return purifier.installed() if isinstance(purifier, Defence) else nullcontext()
+    """`Defence.installed`, of any purifier; nothing where it has none."""
+    found: AbstractContextManager[None] = getattr(purifier, "installed", nullcontext)()
+    return found
 
 
 class Filter(Defence):

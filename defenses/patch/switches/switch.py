@@ -33,9 +33,18 @@ class Switch(Defence):
     sharpness: ClassVar[float] = 10.0
     suspects: ClassVar[tuple[str, ...]] = ("rgb", "depth")
 
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The inputs that may be dropped."""
+        return self.suspects
+
+    def instead(self, name: str, inputs: Inputs) -> Tensor:
+        """What an accused input is replaced by, broadcastable to it: its mean, as modality dropout trains for."""
+        return inputs[name].mean((2, 3), keepdim=True)
+
     @abstractmethod
     def accusations(self, inputs: Inputs) -> Tensor:
-        """How suspect each of `suspects` is, (B,S); differentiable."""
+        """How suspect each of `watched` is, (B,S); differentiable."""
 
     @torch.no_grad()
     def __call__(self, inputs: Inputs) -> Purified:
@@ -77,10 +86,9 @@ class Switch(Defence):
 
     def _dropped(self, inputs: Inputs, share: Tensor, score: Tensor) -> Purified:
         changed = {}
-        for place, name in enumerate(self.suspects):
+        for place, name in enumerate(self.watched):
             image, part = inputs[name], share[:, place, None, None, None]
-            mean = image.mean((2, 3), keepdim=True)
-            changed[name] = image + part * (mean - image)  # bit-equal where the share is 0
-        first = inputs[self.suspects[0]]
+            changed[name] = image + part * (self.instead(name, inputs) - image)  # bit-equal where the share is 0
+        first = inputs[self.watched[0]]
         mask = share.sum(1)[:, None, None, None].expand(-1, 1, *first.shape[-2:])
         return Purified({**inputs, **changed}, mask, score)
