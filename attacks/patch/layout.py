@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import radians
 from typing import NamedTuple
 
 import torch
@@ -15,20 +16,32 @@ from rgbdsod.attacks.patch.placement import Placement, overlaps, pick, shadow_of
 from rgbdsod.attacks.patch.pose import Pose, Size
 from rgbdsod.attacks.patch.scene import Layer
 from rgbdsod.attacks.problem import Problem
+from rgbdsod.attacks.randomness import stream
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 
 CANDIDATES = 8
-_MOST = 10  # patches on one picture
+_MOST = 10  # patches on one picture, of policy "box"
+
+_APDE_LEAST = 10  # pixels
+_APDE_HEIGHT = (0.4, 0.6)
+_APDE_TURN = radians(15)
 
 
 class Spot(NamedTuple):
-    """Where one patch hangs: its centre, and pixels of the image per pixel of the canvas across and down."""
+    """Where one patch hangs.
+
+    Args:
+        x, y: its centre.
+        across, down: pixels of the image per pixel of the canvas.
+        roll: turn about the centre, in radians.
+    """
 
     x: float
     y: float
     across: float
     down: float
+    roll: float = 0.0
 
 
 class Known(NamedTuple):
@@ -37,17 +50,19 @@ class Known(NamedTuple):
     Args:
         objects: bool (B,1,H,W); None: not known.
         boxes: for each picture (n,4), x0, y0, x1, y1 in pixels; None: not known.
+        attacked: the same for policy "apde", of a victim behind a defence; None: `boxes`.
     """
 
     objects: Tensor | None = None
     boxes: Sequence[Tensor] | None = None
+    attacked: Sequence[Tensor] | None = None
 
     @classmethod
     def of(cls, problem: Problem) -> "Known":
-        """What a problem says of its objects, as `objects` and as `targets` with boxes."""
+        """What a problem says of its objects, as `objects`, and as `targets` or `attacked` with boxes."""
         targets = getattr(problem, "targets", None)
         boxes = None if targets is None else [target.boxes for target in targets]
-        return cls(getattr(problem, "objects", None), boxes)
+        return cls(getattr(problem, "objects", None), boxes, getattr(problem, "attacked", None))
 
 
 @dataclass(frozen=True)
@@ -85,6 +100,10 @@ class Layout:
         """
         if self.placement.where == "box":
             return [self._in_boxes(boxes) for boxes in _boxes(known)]
+        if self.placement.where == "apde":
+            boxes = _boxes(known) if known.attacked is None else known.attacked
+            draws = [stream(self.seed, sample, "place", *purpose) for sample in ids]
+            return [self._apde(own, draw) for own, draw in zip(boxes, draws, strict=True)]
         found = []
         for row, sample in enumerate(ids):
             own = None if known.objects is None else known.objects[row, 0]
@@ -126,6 +145,20 @@ class Layout:
                 found.append(Spot((x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2, zoom, zoom))
         return sorted(found, key=lambda spot: -spot.across)[:_MOST]
 
+    def _apde(self, boxes: Tensor, draw: torch.Generator) -> list[Spot]:
+        """A patch on every box: as wide as a share of its longer side, in the middle across, turned a little.
+
+        Source: Zheng et al., arXiv 2508.00649, the placement of the published reconstruction of its data.
+        """
+        found = []
+        for x0, y0, x1, y1 in boxes.tolist():
+            low, high = _APDE_HEIGHT
+            height = low + (high - low) * float(torch.rand((), generator=draw))
+            turn = (2 * float(torch.rand((), generator=draw)) - 1) * _APDE_TURN
+            zoom = max(self.share * max(x1 - x0, y1 - y0), _APDE_LEAST) / max(self.alpha.shape[-2:])
+            found.append(Spot((x0 + x1 - 1) / 2, y0 + height * (y1 - y0) - 0.5, zoom, zoom, turn))
+        return found
+
 
 def layers_of(spots: Sequence[Sequence[Spot]]) -> tuple[Layer, ...]:
     """One layer for the first place of each picture, one for the second, and so on.
@@ -137,8 +170,13 @@ def layers_of(spots: Sequence[Sequence[Spot]]) -> tuple[Layer, ...]:
     for depth in range(max(map(len, spots))):
         rows = torch.tensor([own[min(depth, len(own) - 1)] for own in spots], dtype=torch.float64)
         there = torch.tensor([depth < len(own) for own in spots])
-        layers.append(Layer(Pose.facing(rows[:, :2], rows[:, 2:]), there))
+        layers.append(Layer(pose_of(rows), there))
     return tuple(layers)
+
+
+def pose_of(spots: Tensor) -> Pose:
+    """Patches that face the camera at spots (B,5), as the numbers of `Spot`."""
+    return Pose.facing(spots[:, :2], spots[:, 2:4])._replace(roll=spots[:, 4])
 
 
 def with_place(spots: Sequence[Sequence[Spot]]) -> tuple[Tensor, list[Sequence[Spot]]]:
@@ -166,7 +204,7 @@ def _boxes(known: Known) -> list[Tensor]:
     if known.boxes is not None:
         return list(known.boxes)
     if known.objects is None:
-        raise UsageError("--where box needs to know where objects are; use random or fixed")
+        raise UsageError("a place in each box needs to know where objects are; use --where random or fixed")
     found = []
     for own in known.objects[:, 0]:
         rows, columns = own.any(1).nonzero().flatten(), own.any(0).nonzero().flatten()

@@ -209,3 +209,37 @@ def test_policies_need_objects():
     problem = ScoreProblem(lambda inputs: inputs["rgb"].flatten(1).sum(1), inputs=("rgb",))
     with pytest.raises(UsageError, match="--where on-object needs to know where objects are; use random or fixed"):
         adversarial_patch(problem, {"rgb": rand(0, 1, 3, 24, 24)}, {"rgb": Budget(eps=1.0)}, where="on-object")
+
+
+def test_apde_lays_a_patch_on_every_box_by_its_longer_side():
+    alpha = torch.ones(1, 20, 20)
+    layout = Layout(Placement("apde"), alpha, (20, 20), (400, 400), 3, 0.2)
+    boxes = torch.tensor([[40.0, 20.0, 100.0, 220.0], [10.0, 10.0, 30.0, 40.0]]).repeat(20, 1)
+    spots = layout.spots(["one"], Known(boxes=[boxes]))[0]
+    assert len(spots) == 40, "there is no limit to the boxes of a picture"
+    tall, small = spots[::2], spots[1::2]
+    assert all(spot.across == spot.down == pytest.approx(0.2 * 200 / 20) for spot in tall)
+    assert all(spot.across == pytest.approx(10 / 20) for spot in small), "at least 10 pixels"
+    assert all(spot.x == pytest.approx((40 + 100 - 1) / 2) for spot in tall)
+    heights = torch.tensor([(spot.y + 0.5 - 20) / 200 for spot in tall])
+    turns = torch.tensor([spot.roll for spot in spots]) * 180 / torch.pi
+    assert 0.4 <= heights.min() < 0.45 and 0.55 < heights.max() <= 0.6
+    assert -15 <= turns.min() < -8 and 8 < turns.max() <= 15
+    assert spots == layout.spots(["one"], Known(boxes=[boxes]))[0]
+    assert spots != layout.spots(["two"], Known(boxes=[boxes]))[0]
+    assert spots != layout.spots(["one"], Known(boxes=[boxes]), "step/1")[0]
+
+
+def test_apde_turns_the_patch_in_the_picture():
+    problem, inputs = victim(2, 64)
+    boxes = torch.tensor([[2.0, 2.0, 62.0, 62.0]])
+
+    class Turned(MapProblem):
+        targets = [Boxed.Target(boxes), Boxed.Target(boxes[:0])]
+
+    known = Turned(problem.modules[0], problem.objects.float())
+    result = adversarial_patch(known, inputs, {"rgb": Budget(eps=1.0)}, steps=2, where="apde", patch_size=0.5, seed=2)
+    assert result.placed.tolist() == [True, False]
+    first, second = torch.tensor(result.patches[0].facts["place"])[:2, :2].unbind(1)
+    assert abs(float(first @ second)) < 1e-6 and abs(float(first[1])) > 1e-3, "turned, and still a square"
+    assert int(result.mask[0].sum()) == pytest.approx(30 * 30, rel=0.05)

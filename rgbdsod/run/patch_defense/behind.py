@@ -67,6 +67,12 @@ class Behind:
         """Where objects are, bool (B,1,H,W), if anybody knows."""
         return self._objects
 
+    @property
+    def attacked(self) -> list[Tensor] | None:
+        """The box of each attacked object of each image, (n,4), where the victim knows them."""
+        targets = getattr(self._victim, "targets", None)
+        return None if targets is None else [target.boxes for target in targets]
+
     def forward(self, inputs: Inputs) -> Watched:
         """The victim's outputs for the purified inputs."""
         given = {**self._fixed, **inputs}

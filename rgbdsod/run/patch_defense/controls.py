@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from rgbdsod.attacks import PatchResult, apply_patch
+from rgbdsod.attacks import Patch, PatchResult, apply_patch
 from rgbdsod.attacks.patch.controls import PIXELS
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
 from rgbdsod.run.patch.controls import Elsewhere, controls_of
@@ -21,7 +21,7 @@ Donor = Callable[[str], Tensor]
 def control_inputs(
     inputs: Inputs, result: PatchResult, ids: Sequence[str], choice: PatchChoice, *, seed: int, donor: Donor
 ) -> dict[str, dict[str, Tensor]]:
-    """The images by control, which lies at the place of each patch; images without a patch as they are.
+    """The images by control, which lies at the places of each patch; images without a patch as they are.
 
     Args:
         inputs: the clean images.
@@ -35,11 +35,18 @@ def control_inputs(
     rows: dict[str, list[Mapping[str, Tensor]]] = {name: [] for name in made}
     for row, (sample, patch) in enumerate(zip(ids, result.patches, strict=True)):
         own = {key: value[row : row + 1] for key, value in inputs.items()}
-        place = result.places[row : row + 1].to(next(iter(own.values())).device)
         cards = {} if patch is None else controls_of(patch, Elsewhere(donor(sample)), seed, sample)
         for name in made:
-            rows[name].append(apply_patch(own, cards[name], place, kind=kind).inputs if name in cards else own)
+            rows[name].append(_laid(own, cards[name], patch.facts["places"], kind) if patch and name in cards else own)
     return {name: {key: torch.cat([own[key] for own in found]) for key in inputs} for name, found in rows.items()}
+
+
+def _laid(inputs: Inputs, card: Patch, places: Sequence[list[list[float]]], kind: DepthKind) -> Inputs:
+    """One image with a card at each place of its patch."""
+    device = next(iter(inputs.values())).device
+    for place in places:
+        inputs = apply_patch(inputs, card, torch.tensor([place], dtype=torch.float64, device=device), kind=kind).inputs
+    return inputs
 
 
 def names_for(choice: PatchChoice) -> tuple[str, ...]:
