@@ -13,6 +13,7 @@ from rgbdsod.attacks.patch.design import Blueprint, Design, colour_of, image_siz
 from rgbdsod.attacks.patch.natural.family import COLOUR
 from rgbdsod.attacks.patch.natural.generated import PatchGenerator
 from rgbdsod.attacks.patch.patch import Patch
+from rgbdsod.attacks.patch.placement import SEEKING
 from rgbdsod.attacks.patch.result import PatchResult
 from rgbdsod.attacks.patch.seeking import SEARCHES, Pursuit, seek
 from rgbdsod.attacks.patch.steps import STARTS, start_of
@@ -71,7 +72,8 @@ def adversarial_patch(
         shape: "square", "disc", "rounded", sides such as "3:2", or a picture's name: its alpha is the shape.
         where: "random"; "fixed"; "on-object", "off-object" or "boundary", for problems that know their objects;
             "box": in the middle of each box, its side a share of the box's (that of `targets`, else of the object);
-            "worst": where the gradient is largest, the best of eight places after a short attack.
+            "worst": where the gradient is largest, the best of eight places after a short attack; "learned": at first
+            as "random", then place and turn are sought with the patch.
         at: fixed only: the centre as shares of width and height.
         depth_mode: "surface", "card", "plane", "relief" or "free", where depth is attacked; see `Surface`.
         depth_kind: what depth means: "inverse", "unknown" (taken as inverse), or "metric:NEAR-FAR".
@@ -117,8 +119,10 @@ def adversarial_patch(
     check_choice(SEARCHES, search=search)
     check_counts(steps=steps, restarts=restarts, draws=draws, queries=queries)
     check_numbers(step_size=step_size)
-    if search == "spsa" and where == "worst":
-        raise UsageError("--where worst looks at gradients, which --set search=spsa does without; use random or fixed")
+    if search == "spsa" and where in SEEKING:
+        raise UsageError(
+            f"--where {where} looks at gradients, which --set search=spsa does without; use random or fixed"
+        )
     if begun is not None and restarts > 1:
         raise UsageError(f"--restarts {restarts} all start from the given patches; use 1")
     if natural != "none" and start == "image" and natural != "crop":

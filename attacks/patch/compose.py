@@ -87,7 +87,8 @@ def compose(inputs: Inputs, canvas: Canvas, places: Tensor, surface: Surface, ti
     Args:
         inputs: rgb or image (B,3,H,W), depth (B,1,H,W), in [0, 1].
         canvas: the patches.
-        places: where they lie: homographies (B,3,3) from the canvas's pixels to the image's.
+        places: where they lie: homographies (B,3,3) from the canvas's pixels to the image's; differentiable, where
+            they ask for gradients.
         surface: what they do to depth.
         tilt: of the cards, (B,2), see `rgbdsod.attacks.patch.pose.Pose`; None: they face the camera.
     """
@@ -95,7 +96,9 @@ def compose(inputs: Inputs, canvas: Canvas, places: Tensor, surface: Surface, ti
     window = window_of(places, (canvas.alpha.shape[-2], canvas.alpha.shape[-1]), (image.shape[-2], image.shape[-1]))
     parts = [part for part in (canvas.colour, canvas.relief) if part is not None]
     seen = warp(torch.cat([*(part * canvas.alpha for part in parts), canvas.alpha], 1), places, window)
-    cover, result = seen[:, -1:].detach(), dict(inputs)  # the shape is no variable
+    moving = places.requires_grad
+    cover, result = seen[:, -1:], dict(inputs)
+    cover = cover if moving else cover.detach()  # the shape is no variable, but for where it lies
     covered = cover >= 0.5
     if canvas.colour is not None:
         name = next(name for name in COLOURS if name in inputs)
@@ -105,7 +108,10 @@ def compose(inputs: Inputs, canvas: Canvas, places: Tensor, surface: Surface, ti
         relief = None if canvas.relief is None else seen[:, -2:-1] / cover.clamp_min(0.5)
         under = window.cut(inputs["depth"])
         depth = _depth(under, covered, canvas, relief, places, surface, tilt, window)
-        result["depth"] = window.paste(inputs["depth"], torch.where(covered, depth, under))
+        seen_depth = torch.where(covered, depth, under)
+        if moving:  # a surface that comes or goes at the rim has no slope; that of a blend stands in for it
+            seen_depth = seen_depth + (cover - cover.detach()) * (depth - under).detach()
+        result["depth"] = window.paste(inputs["depth"], seen_depth)
     mask = window.paste(covered.new_zeros(len(image), 1, *image.shape[-2:]), covered)
     return Placed(result, mask)
 

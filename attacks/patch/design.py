@@ -117,6 +117,7 @@ class Blueprint:
             family or Free(),
             design["gate"],
             nature,
+            design["where"] == "learned",
         )
 
     @property

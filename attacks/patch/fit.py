@@ -18,6 +18,7 @@ from rgbdsod.attacks.patch.keeping import Kept, digest
 from rgbdsod.attacks.patch.layout import Known, Layout, Spot, with_place
 from rgbdsod.attacks.patch.natural.family import LATENT, Family
 from rgbdsod.attacks.patch.patch import Patch
+from rgbdsod.attacks.patch.placement import SEEKING
 from rgbdsod.attacks.patch.pose import Size
 from rgbdsod.attacks.patch.problem import PLANE, PatchProblem
 from rgbdsod.attacks.patch.seeking import Pursuit, some_rows
@@ -64,8 +65,10 @@ class PatchFit:
             raise UsageError("there are no batches to fit a patch on; pass at least one (problem, inputs)")
         if not plan.design["canvas"]:
             raise UsageError("--canvas 0: one patch for all pictures needs a size of its own, such as 64")
-        if plan.placement.where == "worst":
-            raise UsageError("--where worst seeks a place for each picture; one patch for all takes another policy")
+        if plan.placement.where in SEEKING:
+            raise UsageError(
+                f"--where {plan.placement.where} seeks a place for each picture; one patch for all takes another policy"
+            )
         self._steps, self.step = steps, 0
         self._threat, self._plan, self._draws, self._precision = threat, plan, draws, precision
         first = Batch(*self._batches[0]).inputs

@@ -11,11 +11,11 @@ from rgbdsod.attacks.door import check_choice, check_ids, workable
 from rgbdsod.attacks.patch.compose import COLOURS, Surface
 from rgbdsod.attacks.patch.design import image_size
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
-from rgbdsod.attacks.patch.layout import Known, Layout, layers_of, with_place
+from rgbdsod.attacks.patch.layout import Known, Layout, Spot, layers_of, with_place
 from rgbdsod.attacks.patch.natural.family import COLOUR
 from rgbdsod.attacks.patch.patch import Patch
-from rgbdsod.attacks.patch.placement import Placement
-from rgbdsod.attacks.patch.pose import STEEPEST
+from rgbdsod.attacks.patch.placement import SEEKING, Placement, zoom
+from rgbdsod.attacks.patch.pose import STEEPEST, Pose, Size
 from rgbdsod.attacks.patch.problem import PLANE, RELIEF, RELIEF_REACH, PatchProblem
 from rgbdsod.attacks.patch.scene import Scene, Setting
 from rgbdsod.attacks.patch.shapes import parse_share, window
@@ -61,7 +61,7 @@ def hang_patch(
         inputs: rgb or image (B,3,H,W), depth (B,1,H,W), in [0, 1].
         patch: what is hung.
         patch_size: what its canvas covers of a picture, "5%" or 0.05, at the patch's own ratio of sides.
-        where, at: see `adversarial_patch`; all but "worst".
+        where, at: see `adversarial_patch`; all but "worst" and "learned".
         objects: bool (B,1,H,W), for policies that ask for objects.
         boxes: for each picture (n,4), x0, y0, x1, y1 in pixels, for policy "box".
         depth_kind: what depth means.
@@ -74,16 +74,31 @@ def hang_patch(
         UsageError: settings that do not exist; inputs that lack what the patch changes; a patch larger than a picture.
     """
     check_choice(TRANSFORMS, transforms=transforms)
-    if where == "worst":
-        raise UsageError("--where worst seeks a place with gradients; a patch that is there takes another policy")
-    changed = _changed(inputs, patch)
-    image, like = image_size(inputs), next(iter(inputs.values()))
-    ids, height, width = check_ids(sample_ids, len(like)), *patch.alpha.shape[-2:]
+    if where in SEEKING:
+        raise UsageError(f"--where {where} seeks a place with gradients; a patch that is there takes another policy")
+    image, (height, width) = image_size(inputs), patch.alpha.shape[-2:]
     span = window(patch_size, f"{width}:{height}", image)
+    ids = check_ids(sample_ids, len(next(iter(inputs.values()))))
+    layout = Layout(Placement(where, at), patch.alpha, span, image, seed, parse_share(patch_size))
     surface = Surface(patch.depth_mode, DepthKind.parse(depth_kind))
     setting = Setting(patch.alpha, span, surface, TRANSFORMS[transforms], seed=seed)
-    layout = Layout(Placement(where, at), patch.alpha, span, image, seed, parse_share(patch_size))
-    rows, spots = with_place(layout.spots(ids, Known(objects, boxes)))
+    return hang_at(inputs, patch, layout.spots(ids, Known(objects, boxes)), setting, ids, draw)
+
+
+@torch.no_grad()
+def hang_at(
+    inputs: Inputs, patch: Patch, places: Sequence[Sequence[Spot]], setting: Setting, ids: Sequence[str], draw: int = 0
+) -> Hung:
+    """The same at given places.
+
+    Args:
+        inputs, patch, draw: see `hang_patch`.
+        places: on each picture; none where there is none.
+        setting: of the patch and its transformations.
+        ids: of the samples.
+    """
+    changed, rows_and_spots = _changed(inputs, patch), with_place(places)
+    image, like, (rows, spots) = image_size(inputs), next(iter(inputs.values())), rows_and_spots
     mask = torch.zeros(len(like), 1, *image, dtype=torch.bool, device=like.device)
     placed = torch.zeros(len(like), dtype=torch.bool)
     placed[rows] = True
@@ -99,6 +114,19 @@ def hang_patch(
     for name in changed:
         result[name] = workable(inputs[name]).index_copy(0, at_rows, seen.inputs[name])
     return Hung(result, mask.index_copy(0, at_rows, seen.mask), placed)
+
+
+def hung_as(patch: Patch, span: Size) -> Pose:
+    """How a patch hangs whose place was sought with it, by its own facts; its tilt aside.
+
+    Args:
+        patch: with its place and its turn.
+        span: rows and columns of the patch, upright, in the image.
+    """
+    (height, width), place = patch.alpha.shape[-2:], torch.tensor(patch.facts["place"], dtype=torch.float64)
+    centre = place @ torch.tensor([(width - 1) / 2, (height - 1) / 2, 1.0], dtype=torch.float64)
+    pose = Pose.facing((centre[:2] / centre[2])[None], zoom(patch.alpha, span))
+    return pose._replace(roll=torch.tensor([patch.facts["turn"]], dtype=torch.float64))
 
 
 def _changed(inputs: Inputs, patch: Patch) -> tuple[str, ...]:

@@ -55,7 +55,10 @@ POLICIES: dict[str, Callable[[Ground], Tensor]] = {
 }
 """Policies that look at the object; "random" and "fixed" do not."""
 
-PLACEMENTS = ("random", "fixed", *POLICIES, "worst", "box")
+PLACEMENTS = ("random", "fixed", *POLICIES, "worst", "learned", "box", "apde")
+
+SEEKING = ("worst", "learned")
+"""Policies that seek a place for each picture, with gradients."""
 
 
 @dataclass(frozen=True)

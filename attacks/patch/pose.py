@@ -57,12 +57,11 @@ def usual_focal(image: Size) -> float:
     return 1.2 * max(image)
 
 
-@torch.no_grad()
 def homographies(pose: Pose, canvas: Size, image: Size, focal: float | None = None) -> Tensor:
     """Matrices (B,3,3), float64, from the patch's pixels (x, y, 1) to the image's; pixel centres are whole numbers.
 
     The card is a plane in space. The two axes on it follow from its normal by the shortest turn, then by the roll; what
-    the camera sees of them are the columns of the homography. Tilt is a constant here: no gradient passes.
+    the camera sees of them are the columns of the homography. Tilt is a constant here: no gradient passes to it.
 
     Args:
         pose: where the cards lie.
@@ -70,7 +69,7 @@ def homographies(pose: Pose, canvas: Size, image: Size, focal: float | None = No
         image: (H, W).
         focal: in pixels; None: `usual_focal`. The principal point is the image's centre.
     """
-    focal = focal or usual_focal(image)
+    pose, focal = pose._replace(tilt=pose.tilt.detach()), focal or usual_focal(image)
     middle = pose.centre.new_tensor([(image[1] - 1) / 2, (image[0] - 1) / 2])
     ray = (pose.centre - middle) / focal
     first, second = _axes(pose, ray)

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from rgbdsod.attacks.budget import Budget
 from rgbdsod.attacks.norms import ball
-from rgbdsod.attacks.patch.compose import COLOURS, Canvas, Placed, Surface, compose, passing
+from rgbdsod.attacks.patch.compose import COLOURS, Canvas, Placed, compose, passing
 from rgbdsod.attacks.patch.gate import open_gate, watched
-from rgbdsod.attacks.patch.natural.family import COLOUR, LATENT, Family, on_grid
+from rgbdsod.attacks.patch.learned import PLACE, numbers_of, standing
+from rgbdsod.attacks.patch.natural.family import COLOUR, LATENT, on_grid
 from rgbdsod.attacks.patch.objectives import GOALS, View
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.placement import grown
@@ -62,7 +63,7 @@ class PatchProblem:
     @property
     def variables(self) -> tuple[str, ...]:
         """What is sought."""
-        return variables_of(tuple(self._scene.clean), self._setting.surface, self._setting.family)
+        return variables_of(tuple(self._scene.clean), self._setting)
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:
@@ -134,7 +135,7 @@ class PatchProblem:
             found = self._laid(layer, found, inputs, changes, draw)
         inside = {name: self._inside(name, found.inputs[name]) for name in scene.clean}
         shown = {name: changes.seen(name, value, draw) for name, value in inside.items()}
-        rest = {name: value for name, value in inputs.items() if name not in (COLOUR, PLANE, RELIEF)}
+        rest = {name: value for name, value in inputs.items() if name not in (COLOUR, PLANE, RELIEF, PLACE)}
         return Placed({**rest, **shown}, found.mask)
 
     def patches(self, inputs: Inputs, facts: Mapping[str, Any]) -> tuple[Tensor, list[Patch]]:
@@ -142,16 +143,17 @@ class PatchProblem:
         inputs = self._shown(inputs)
         canvas = self._canvas(inputs)
         places = [self._places(self._pose(layer.pose, inputs)) for layer in self._scene.layers]
-        tilt = self._pose(self._scene.layers[0].pose, inputs).tilt
+        hung = self._pose(self._scene.layers[0].pose, inputs)
         found = []
         for row in range(len(canvas.alpha)):
             plane = None
             if canvas.near is not None:
-                across, down = tilt[row].tolist()
+                across, down = hung.tilt[row].tolist()
                 plane = (float(canvas.near[row]), across, down)
             parts = [None if part is None else part[row].detach().cpu() for part in (canvas.colour, canvas.relief)]
             there = [place[row].tolist() for place, of in zip(places, self._scene.layers, strict=True) if of.there[row]]
             own = {**facts, "place": there[0], "places": there}
+            own |= {"turn": float(hung.roll[row])} if self._setting.learned else {}
             found.append(Patch(self._setting.alpha, parts[0], self._setting.surface.mode, plane, parts[1], own))
         return places[0], found
 
@@ -180,11 +182,21 @@ class PatchProblem:
         return self._setting.alpha.shape[-2], self._setting.alpha.shape[-1]
 
     def _places(self, pose: Pose) -> Tensor:
+        return homographies(pose, self._size, self._image, self._setting.surface.focal)
+
+    @property
+    def _image(self) -> Size:
         image = next(iter(self._scene.clean.values()))
-        return homographies(pose, self._size, (image.shape[-2], image.shape[-1]), self._setting.surface.focal)
+        return image.shape[-2], image.shape[-1]
+
+    def begun_at(self) -> Tensor:
+        """The place variable of patches that hang where the scene says, (B,3,1) float64."""
+        return numbers_of(self._scene.layers[0].pose, self._setting.span, self._image)
 
     def _pose(self, pose: Pose, inputs: Inputs) -> Pose:
-        """How patches hang, with the tilt that the variables ask for."""
+        """How patches hang, with the place and the tilt that the variables ask for."""
+        if PLACE in inputs:
+            pose = standing(pose, inputs[PLACE], self._setting.span, self._image)
         if PLANE not in inputs or self._setting.surface.mode == "card":
             return pose
         return pose.leaning(limited((2 * inputs[PLANE][:, 1:] - 1) * STEEPEST))
@@ -253,10 +265,12 @@ class PatchProblem:
         return other
 
 
-def variables_of(changed: Sequence[str], surface: Surface, family: Family) -> tuple[str, ...]:
+def variables_of(changed: Sequence[str], setting: Setting) -> tuple[str, ...]:
     """What is sought where a patch changes these inputs."""
-    found = [family.variable] if set(changed) & set(COLOURS) else []
+    surface = setting.surface
+    found = [setting.family.variable] if set(changed) & set(COLOURS) else []
     if "depth" in changed:
         found += [PLANE] if surface.has_card else []
         found += [RELIEF] if surface.mode in ("relief", "free") else []
+    found += [PLACE] if setting.learned else []
     return tuple(found)

@@ -64,6 +64,7 @@ class Setting:
         family: what the patch may show.
         gate: D3Net's depurator: "none": let it be; "close" it, so that depth is dropped; or keep it "open".
         nature: what being unlike photographs costs; None: nothing.
+        learned: whether the place is sought with the patch.
     """
 
     alpha: Tensor
@@ -78,6 +79,7 @@ class Setting:
     family: Family = field(default_factory=Free)
     gate: str = "none"
     nature: Nature | None = None
+    learned: bool = False
 
 
 class Layer(NamedTuple):

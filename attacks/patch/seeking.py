@@ -14,8 +14,9 @@ from rgbdsod.attacks.door import workable
 from rgbdsod.attacks.gradient.pgd_adam import Adam
 from rgbdsod.attacks.patch.expectation import Expectation, looks
 from rgbdsod.attacks.patch.ghosts import ghost_region
-from rgbdsod.attacks.patch.hanging import variables
+from rgbdsod.attacks.patch.hanging import hung_as, variables
 from rgbdsod.attacks.patch.layout import Known, Layout, Spot, layers_of, sensitivity, with_place
+from rgbdsod.attacks.patch.learned import PLACE, numbers_of
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.pose import homographies
@@ -89,9 +90,12 @@ class Pursuit:
 
     def run(self, problem: PatchProblem, inputs: Inputs, common: Common) -> Result:
         """The core's result in the patch's variables, colours on the grid of 8 bit."""
-        points = self.variables(inputs, list(common.get("sample_ids") or ()))
-        own, whole = {self.setting.family.variable: self.setting.family.budget}, Budget(eps=0.5, levels=255)
-        budgets = {name: own.get(name, Budget(eps=0.5) if name == PLANE else whole) for name in points}
+        points, family = self.variables(inputs, list(common.get("sample_ids") or ())), self.setting.family
+        if self.setting.learned:
+            points[PLACE] = problem.begun_at().to(next(iter(points.values())))
+        whole = Budget(eps=0.5, levels=255)
+        own = {family.variable: family.budget, PLANE: Budget(eps=0.5), PLACE: Budget(eps=1.0)}
+        budgets = {name: own.get(name, whole) for name in points}
         untouched = {name: value for name, value in inputs.items() if name not in self.changed}
         estimate = self._estimate(problem, common.get("eot", 1))
         return perturb(
@@ -121,15 +125,22 @@ class Pursuit:
         """Where a restart begins."""
         if self.begun is None:
             return self.start
-        like = workable(image[:1])
-        return going_on([None if own is None else variables(own, like) for own in self.begun])
+        return going_on([None if own is None else self._points(own, workable(image[:1])) for own in self.begun])
+
+    def _points(self, patch: Patch, like: Tensor) -> dict[str, Tensor]:
+        """A patch that is there in the variables of a problem, and where it hangs if that is one of them."""
+        found = variables(patch, like)
+        if self.setting.learned and "turn" in patch.facts:
+            pose = hung_as(patch, self.setting.span)
+            found[PLACE] = numbers_of(pose, self.setting.span, (like.shape[-2], like.shape[-1])).to(like)
+        return found
 
     def variables(self, inputs: Inputs, ids: Sequence[str]) -> dict[str, Tensor]:
         """The variables at the middle of their range, a patch for each id."""
         like, family = workable(next(iter(inputs.values()))), self.setting.family
         rows, height, width = len(ids), *self.setting.alpha.shape[-2:]
         shapes: dict[str, tuple[int, ...]] = {PLANE: (rows, 3), RELIEF: (rows, 1, height, width)}
-        wanted = variables_of(self.changed, self.setting.surface, family)
+        wanted = variables_of(self.changed, self.setting)
         own = {family.variable: family.centre(ids, like, (height, width))} if family.variable in wanted else {}
         return own | middle({name: shapes[name] for name in wanted if name in shapes}, like)
 

@@ -55,8 +55,8 @@ def sides(shape: str) -> tuple[float, float]:
     if shape in SHAPES:
         return 1.0, 1.0
     if is_file(shape):
-        height, width = stencil(shape).shape[-2:]
-        return float(width), float(height)
+        rows, columns = stencil(shape).shape[-2:]
+        return float(columns), float(rows)
     width, colon, height = shape.partition(":")
     try:
         found = float(width), float(height)

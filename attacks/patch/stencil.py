@@ -33,7 +33,7 @@ def stencil(path: str) -> Tensor:
         raise DataError(f"--shape {path} is no picture that can be read; save it as PNG with an alpha channel")
     if values.ndim != 3 or values.shape[2] != 4:
         raise DataError(f"--shape {path} has no alpha channel, which is the shape; save it as RGBA")
-    alpha = values[..., 3].astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
+    alpha = values[..., 3].astype(np.float32) / (65535 if values.dtype == np.uint16 else 255)
     if not (alpha >= 0.5).any():
         raise DataError(f"--shape {path}: its alpha reaches one half nowhere, it covers nothing; draw it opaque")
     rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))

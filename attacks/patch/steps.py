@@ -12,6 +12,7 @@ from rgbdsod.attacks.core import Start
 from rgbdsod.attacks.evaluation import Evaluation
 from rgbdsod.attacks.gradient.pgd_adam import Adam
 from rgbdsod.attacks.norms import Ball
+from rgbdsod.attacks.patch.learned import PLACE
 from rgbdsod.attacks.patch.natural.bank import Bank
 from rgbdsod.attacks.patch.natural.family import COLOUR, LATENT
 from rgbdsod.attacks.patch.problem import PLANE, RELIEF
@@ -24,7 +25,8 @@ _DECAY = 0.9
 _LAST = 0.1  # of the first step size is left at the end
 _PLANE_STEP = 0.01  # in units of the map
 _TILT = 0.1  # of that step, for the two numbers of the tilt
-_NUMBERS = (PLANE, LATENT)
+_PLACE_STEP = 0.005  # of the way from one edge to the other
+_NUMBERS = (PLANE, LATENT, PLACE)
 
 
 class Apart:
@@ -105,7 +107,7 @@ class Annealed(Adam):
 
 def step_of(size: float) -> dict[str, float]:
     """Step sizes by variable, for a step of the pixels."""
-    return {COLOUR: size, RELIEF: size, LATENT: size, PLANE: _PLANE_STEP}
+    return {COLOUR: size, RELIEF: size, LATENT: size, PLANE: _PLANE_STEP, PLACE: _PLACE_STEP}
 
 
 def _held(name: str, before: Tensor, after: Tensor) -> Tensor:
@@ -121,8 +123,9 @@ def grey(ball: Ball, streams: Streams) -> Tensor:
 
 
 def uniform(ball: Ball, streams: Streams) -> Tensor:
-    """Values evenly from all that are allowed; a plane begins upright, at half the range."""
-    return grey(ball, streams) if ball.clean.ndim == 2 else ball.start(streams)
+    """Values evenly from all that are allowed; a plane begins upright, at half the range, and a place where it is."""
+    kept = ball.clean.ndim == 2 or tuple(ball.clean.shape[1:]) == (3, 1)
+    return grey(ball, streams) if kept else ball.start(streams)
 
 
 STARTS = ("uniform", "grey", "image")

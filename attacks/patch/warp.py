@@ -53,7 +53,7 @@ def window_of(places: Tensor, canvas: Size, image: Size) -> Window:
     """
     across, down = canvas[1], canvas[0]  # beyond the outermost pixels' centres cover falls to 0 within one pixel
     corners = torch.tensor([[-1, -1, 1], [across, -1, 1], [-1, down, 1], [across, down, 1]], dtype=torch.float64)
-    seen = places.double().cpu() @ corners.T  # (B,3,4)
+    seen = places.detach().double().cpu() @ corners.T  # (B,3,4)
     near = seen[:, 2:]
     near = near * near.sum(2, keepdim=True).sign()
     if not bool((near > 0).all()):  # part of a card is behind the camera

@@ -213,3 +213,19 @@ def test_regions():
 def test_settings_that_cannot_be(settings, text):
     with pytest.raises(UsageError, match=text):
         make_patches(tiny(), scenes(2), **settings)
+
+
+def test_a_place_that_is_learned_is_kept_and_drawn_from(tmp_path):
+    settings = {**QUICK, "modality": "both", "where": "learned", "transforms": "digital", "steps": 3}
+    found = make_patches(tiny(), scenes(2), out=tmp_path / "run", **settings)
+    assert "drawn" in found.metrics["states"]
+    for row in found.samples:
+        patch = Patch.load(tmp_path / "run" / "patches" / row["id"])
+        assert json.loads(row["place"]) == patch.facts["place"]
+        assert patch.facts["turn"] != 0
+    with pytest.raises(UsageError, match="--where learned seeks a place for each picture; a universal patch"):
+        make_patches(tiny(), scenes(2), universal=True, **{**settings, "canvas": 8})
+    from rgbdsod.run import apply_patch_file
+
+    with pytest.raises(UsageError, match="another policy, such as --where random"):
+        apply_patch_file(tmp_path / "run" / "patches" / found.samples[0]["id"], tiny(), scenes(2))

@@ -9,7 +9,7 @@ PATCH = "Patch"
 
 Size = Annotated[str, Option(help="What the patch covers of an image: 5% or 0.05.", rich_help_panel=PATCH)]
 Where = Annotated[
-    str, Option(help="on-object, off-object, boundary, box, random, fixed, worst.", rich_help_panel=PATCH)
+    str, Option(help="on-object, off-object, boundary, box, random, fixed, worst, learned.", rich_help_panel=PATCH)
 ]
 At = Annotated[str, Option(help="fixed: the centre as shares of width and height.", rich_help_panel=PATCH)]
 DepthKind = Annotated[str, Option(help="What depth means: unknown, inverse or metric:NEAR-FAR.", rich_help_panel=PATCH)]

@@ -9,6 +9,7 @@ from typing import Any
 from rgbdsod.attacks.patch.file import TENSORS
 from rgbdsod.attacks.patch.objectives import GOALS
 from rgbdsod.attacks.patch.patch import Patch
+from rgbdsod.attacks.patch.placement import SEEKING
 from rgbdsod.attacks.patch.stencil import is_file
 from rgbdsod.datasets import Dataset
 from rgbdsod.errors import DataError, UsageError
@@ -117,8 +118,11 @@ def settings_of(patch: Patch, wanted: Mapping[str, Any]) -> PatchSettings:
         known["size"] = str(known["size"])
     shape = str(known.pop("shape", "square"))
     chosen = PatchSettings(**known, shape="square" if is_file(shape) else shape)
-    if chosen.where == "worst":
-        raise UsageError("--where worst seeks a place with gradients; a patch that is there takes another policy")
+    if chosen.where in SEEKING:
+        raise UsageError(
+            f"--where {chosen.where} seeks a place with gradients; a patch that is there takes another policy, such as "
+            "--where random"
+        )
     chosen = replace(chosen, modality=patch.modality, depth_mode=patch.depth_mode).checked()
     return replace(chosen, shape=shape)  # a picture need not be there any more: the patch has its outline
 

@@ -9,14 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rgbdsod.attacks.patch.hanging import hang_patch
+from rgbdsod.attacks.patch.compose import Surface
+from rgbdsod.attacks.patch.hanging import hang_at, hang_patch, hung_as
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
-from rgbdsod.attacks.patch.layout import Known, Layout, pose_of
+from rgbdsod.attacks.patch.layout import Known, Layout, Spot, pose_of
 from rgbdsod.attacks.patch.patch import Patch, apply_patch
 from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.pose import homographies
+from rgbdsod.attacks.patch.scene import Setting
 from rgbdsod.attacks.patch.shapes import parse_share, window
 from rgbdsod.attacks.patch.stencil import is_file
+from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
 from rgbdsod.run.patch.settings import PatchSettings
 
 
@@ -61,6 +64,8 @@ class Laid:
             sample_id: of the picture, on which the draw depends.
         """
         image = (cover.shape[0], cover.shape[1])
+        if "turn" in self.patch.facts:
+            return self._drawn_turned(inputs, image, chosen, sample_id)
         height, width = self.patch.alpha.shape[-2:]
         centre = self.place @ torch.tensor([(width - 1) / 2, (height - 1) / 2, 1.0], dtype=torch.float64)
         x, y = (centre[:2] / centre[2] + 0.5).tolist()
@@ -71,6 +76,19 @@ class Laid:
             at=f"{x / image[1]},{y / image[0]}", depth_kind=chosen.depth_kind, transforms=chosen.transforms,
             seed=chosen.seed, sample_ids=[sample_id],
         )  # fmt: skip
+        return hung.inputs, hung.mask[0, 0].cpu().numpy()
+
+    def _drawn_turned(
+        self, inputs: Mapping[str, Tensor], image: tuple[int, int], chosen: PatchSettings, sample_id: str
+    ) -> tuple[dict[str, Tensor], NDArray[np.bool_]]:
+        """The same for a patch whose place was sought with it."""
+        span = window(chosen.size, shape_of(self.patch, chosen.shape), image)
+        surface = Surface(self.patch.depth_mode, chosen.kind)
+        setting = Setting(self.patch.alpha, span, surface, TRANSFORMS[chosen.transforms], seed=chosen.seed)
+        pose = hung_as(self.patch, span)
+        (x, y), (across, down) = pose.centre[0].tolist(), pose.zoom[0].tolist()
+        spot = Spot(x, y, across, down, float(pose.roll[0]))
+        hung = hang_at(inputs, self.patch, [[spot]], setting, [sample_id])
         return hung.inputs, hung.mask[0, 0].cpu().numpy()
 
 

@@ -10,7 +10,7 @@ from rgbdsod.attacks.patch.gate import GATES
 from rgbdsod.attacks.patch.inverse_depth import DepthKind
 from rgbdsod.attacks.patch.natural.families import NATURAL, check_generator
 from rgbdsod.attacks.patch.objectives import GOALS
-from rgbdsod.attacks.patch.placement import PLACEMENTS, Placement
+from rgbdsod.attacks.patch.placement import PLACEMENTS, SEEKING, Placement
 from rgbdsod.attacks.patch.shapes import parse_share, sides
 from rgbdsod.attacks.patch.steps import STARTS
 from rgbdsod.attacks.patch.transforms.presets import TRANSFORMS
@@ -36,7 +36,7 @@ class PatchSettings:
         goal: a name of `GOALS`: hide, ghost, swap, degrade, self.
         size: what a patch covers of its picture, "5%" or "0.05".
         shape: "square", "disc", "rounded", sides such as "3:2", or a picture's name: its alpha is the shape.
-        where: "random", "fixed", "on-object", "off-object", "boundary" or "worst".
+        where: "random", "fixed", "on-object", "off-object", "boundary", "worst" or "learned".
         at: fixed only: the centre as shares of width and height.
         depth_mode: "surface", "card", "plane", "relief" or "free", where depth is attacked.
         depth_kind: what depth means: "inverse", "unknown", or "metric:NEAR-FAR".
@@ -121,8 +121,10 @@ class PatchSettings:
             raise UsageError(f"--restarts {self.restarts} all start from grey; use --start uniform")
         if self.universal and self.restarts > 1:
             raise UsageError(f"--restarts {self.restarts}: a universal patch is fitted once; repeat it with --seed")
-        if self.universal and self.where == "worst":
-            raise UsageError("--where worst seeks a place for each picture; a universal patch takes another policy")
+        if self.universal and self.where in SEEKING:
+            raise UsageError(
+                f"--where {self.where} seeks a place for each picture; a universal patch takes another policy"
+            )
         if self.universal and not self.canvas:
             raise UsageError("--canvas 0: a universal patch needs a size of its own, such as 64")
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, get_args
 
+from rgbdsod.attacks.patch.placement import SEEKING
 from rgbdsod.defenses.patch.table import PATCH_DEFENSES
 from rgbdsod.errors import UsageError
 
@@ -21,6 +22,11 @@ PENALTIES = (0.1, 1.0, 10.0)
 SEARCHES = ("gradient", "spsa")
 
 USUAL = ("median", "tv", "lgs", "jedi")
+
+
+def usual_size(where: str) -> str:
+    """What a patch covers where nobody says it: a share of the image, or as a side a share of a box's longer one."""
+    return "20%" if where == "apde" else "5%"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +125,10 @@ class GuardChoice:
             raise UsageError(f"--penalty {min(self.penalties):g}: weights of a defence's score are 0 or more")
         if self.search not in SEARCHES:
             raise UsageError(f"--search {self.search}: expected one of {', '.join(SEARCHES)}")
-        if self.search == "spsa" and self.patch.where == "worst":
-            raise UsageError("--where worst looks at gradients, which --search spsa does without; use random or fixed")
+        if self.search == "spsa" and self.patch.where in SEEKING:
+            raise UsageError(
+                f"--where {self.patch.where} looks at gradients, which --search spsa does without; use random or fixed"
+            )
         if self.queries < 2 or self.queries % 2:
             raise UsageError(f"--queries {self.queries} makes no pairs; pass an even number, 2 or more")
         if self.expectation < 1:
