@@ -30,6 +30,7 @@ _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]  # ClickException;
 COMMANDS = {
     "attack": "Make adversarial examples, and measure the maps before and after.",
     "evaluate": "Measure the maps of a model, or of ready maps.",
+    "defend": "Put defences before a network, and attack it without and with knowledge of them.",
     "train": "Train or fine-tune a network; the same command continues a training that was stopped.",
     "ablate": "Train designs that differ in one thing, attack each input of each, and compare.",
     "universal": "Fit one noise for all images of a set, and measure it on others.",

@@ -13,6 +13,9 @@ from .clip.result import ZeroShotResult as ZeroShotResult
 from .clip.train import HardenResult as HardenResult
 from .clip.train import harden as harden
 from .consistency_settings import ConsistencySettings as ConsistencySettings
+from .defense.choice import DefenseChoice as DefenseChoice
+from .defense.defend import defend as defend
+from .defense.result import DefenseResult as DefenseResult
 from .detector import DetectorRow as DetectorRow
 from .detector import evaluate_detector as evaluate_detector
 from .execute import Target as Target
@@ -29,6 +32,7 @@ from .patch.make import make_patches as make_patches
 from .patch.result import PatchRun as PatchRun
 from .patch.settings import PatchSettings as PatchSettings
 from .patch.sheet import print_sheet as print_sheet
+from .patch_boxed.universal import fit_patch_for_detector as fit_patch_for_detector
 from .patch_certify.certify import certify_detections as certify_detections
 from .patch_certify.certify import certify_maps as certify_maps
 from .patch_certify.result import CertifyResult as CertifyResult
@@ -55,6 +59,8 @@ __all__ = [
     "CertifyResult",
     "ConsistencySettings",
     "DefendResult",
+    "DefenseChoice",
+    "DefenseResult",
     "DetectResult",
     "DetectorRow",
     "DualEncoder",
@@ -78,11 +84,13 @@ __all__ = [
     "bench",
     "certify_detections",
     "certify_maps",
+    "defend",
     "defend_patches",
     "evaluate_detector",
     "evaluate_patches",
     "evaluate_zero_shot",
     "export_patches",
+    "fit_patch_for_detector",
     "harden",
     "localise_patches",
     "make_patches",

@@ -8,7 +8,7 @@ from rgbdsod.run.alignment import Alignment
 from rgbdsod.run.alignment_settings import AlignmentSettings
 from rgbdsod.run.checkpoint import read_checkpoint
 
-HEADS = {"itm": "matching head", "manipulation": "detector"}
+HEADS = {"itm": "matching head", "manipulation": "detector", "masked": "masked modelling"}
 
 
 def open_alignment(folder: str | Path, needed: str, *, device: str = "auto", flag: str = "folder") -> Alignment:
@@ -16,7 +16,7 @@ def open_alignment(folder: str | Path, needed: str, *, device: str = "auto", fla
 
     Args:
         folder: of the training.
-        needed: the loss whose head is wanted, "itm" or "manipulation".
+        needed: the loss whose head is wanted, of `HEADS`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         flag: what messages call `folder`.
 

@@ -1,0 +1,1 @@
+"""Networks behind defences of their inputs, under image-wide noise."""

@@ -1,0 +1,89 @@
+"""What a run on input defences is asked to do. Imports no torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from rgbdsod.defenses.filters.grammar import NONE, needs_clean, parse, split
+from rgbdsod.errors import UsageError
+
+WEIGHTS = (0.1, 1.0, 10.0)
+"""Of the detector's score in the loss of an attack that knows it."""
+
+STRONGER = "apgd"
+"""The attack that goes through every defence besides the run's own and PGD."""
+
+USUAL = ("median", "median+detect")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefenseChoice:
+    """The defences, and who knows of them.
+
+    Args:
+        defenses: texts such as "median+detect"; "none" is added.
+        fpr: share of clean images that a detector may accuse.
+        aware: whether each defence is also attacked by who knows it.
+        weights: of the detector's score, one attack for each.
+        search: whether a search by scores alone is added, for gradients that lead nowhere.
+        queries: of that search.
+        expectation: draws of a random defence of which one gradient is the mean.
+        draws: of a random defence that one verdict is the mean of.
+        checks: whether the attacks themselves are tested, on the first images.
+    """
+
+    defenses: tuple[str, ...] = USUAL
+    fpr: float = 0.05
+    aware: bool = True
+    weights: tuple[float, ...] = WEIGHTS
+    search: bool = False
+    queries: int = 500
+    expectation: int = 4
+    draws: int = 5
+    checks: bool = True
+
+    def checked(self) -> Self:
+        """The same, "none" first and nothing twice.
+
+        Raises:
+            UsageError: a text or a number that cannot be.
+        """
+        texts = ["+".join(part.text for part in parse(text)) or NONE for text in self.defenses]
+        if not 0 < self.fpr < 1:
+            raise UsageError(f"--fpr {self.fpr:g}: pass a share of clean images above 0 and below 1, such as 0.05")
+        if self.aware and not self.weights:
+            raise UsageError("--penalty is empty; pass weights such as 0.1,1,10, or --no-aware")
+        if any(weight < 0 for weight in self.weights):
+            raise UsageError(f"--penalty {min(self.weights):g}: weights of a detector's score are 0 or more")
+        for flag, value in (("--expectation", self.expectation), ("--draws", self.draws), ("--queries", self.queries)):
+            if value < 1:
+                raise UsageError(f"{flag} {value} is the mean of nothing; pass 1 or more")
+        return replace(self, defenses=tuple(dict.fromkeys([NONE, *texts])))
+
+    @property
+    def needs_clean(self) -> bool:
+        """Whether clean images set a threshold."""
+        return any(needs_clean(text) for text in self.defenses)
+
+    def record(self) -> dict[str, Any]:
+        """All that numbers depend on, in TOML's types, under the names of the flags."""
+        own: dict[str, Any] = {"defense": ",".join(self.defenses), "aware": self.aware, "draws": self.draws}
+        if self.needs_clean:
+            own["fpr"] = self.fpr
+        if self.aware:
+            own |= {"penalty": ",".join(f"{weight:g}" for weight in self.weights), "expectation": self.expectation}
+            own |= {"search": self.search, "checks": self.checks}
+            own |= {"queries": self.queries} if self.search else {}
+        return own
+
+
+def texts_of(defenses: str | Sequence[str]) -> tuple[str, ...]:
+    """Texts separated by commas outside parentheses, or a sequence of them.
+
+    Raises:
+        UsageError: there are none.
+    """
+    found = tuple(part for part in (split(defenses, ",") if isinstance(defenses, str) else defenses) if part)
+    if not found:
+        raise UsageError("--defense is empty; pass names such as median+detect, or none")
+    return found
