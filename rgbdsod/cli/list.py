@@ -17,15 +17,15 @@ def command(
     kind: Annotated[
         str | None,
         Argument(
-            help="models, attacks, objectives, datasets, metrics, methods, presets, detectors, patch-defenses, stages, "
-            "or a wildcard."
+            help="models, attacks, objectives, datasets, metrics, methods, presets, detectors, patch-defenses, hardenings, stages, "
+            "stages, or a wildcard."
         ),
     ] = None,
     pattern: Annotated[str | None, Argument(help="A wildcard: 'jldcf*'.")] = None,
     plugin: options.Plugin = None,
     json: options.Json = False,
 ) -> None:
-    """List models, attacks, data sets, metrics, methods and presets of `clip train`, detectors, patch defences."""
+    """List models, attacks, data sets, metrics, methods and presets of `clip train`, detectors, defences."""
     screen = Screen(as_json=json)
     load_plugins(plugin or ())
     found = _find(kind, pattern)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Context, Option
 
-from rgbdsod.cli import alignment, options
+from rgbdsod.cli import alignment, hardening, options
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.screen import Screen
 from rgbdsod.cli.sources import command_line, given, known_inputs, working_size
@@ -16,13 +16,11 @@ from rgbdsod.run.plugins import load_plugins
 
 if TYPE_CHECKING:
     from rgbdsod.datasets import Dataset
-    from rgbdsod.defenses import AdversarialTraining
     from rgbdsod.run.trainer import TrainResult
     from rgbdsod.run.training_folder import TrainingFolder
 
-_ADVERSARIAL = ("adversarial", "adversarial_eps", "adversarial_steps")
 _SETTINGS = ("model", "fusion", "encoder", "size", "data", "val", "recipe", "iterations", "epochs", "lr", "batch",
-             "seed", "init", "dtype", "validate_every", "plugin", *_ADVERSARIAL, *alignment.FLAGS)  # fmt: skip
+             "seed", "init", "dtype", "validate_every", "plugin", *hardening.FLAGS, *alignment.FLAGS)  # fmt: skip
 _PASSED = ("fusion", "encoder", "size", "recipe", "iterations", "epochs", "lr", "batch", "seed", "init", "dtype",
            "device", "workers", "validate_every", "tensorboard")  # fmt: skip
 _TRAIN = "Training"
@@ -46,11 +44,21 @@ def command(
     lr: Annotated[float | None, Option(help="Highest learning rate.", rich_help_panel=_TRAIN)] = None,
     batch: Annotated[int | None, Option(help="Images in a step.", rich_help_panel=_TRAIN)] = None,
     init: Annotated[str | None, Option(help="Weights to begin with.", rich_help_panel=_TRAIN)] = None,
-    adversarial: Annotated[
-        str | None, Option(help="Attack rgb, depth or both (joint) in every step.", rich_help_panel=_TRAIN)
-    ] = None,
-    adversarial_eps: Annotated[str | None, Option(help="Its radius; default: 8/255.", rich_help_panel=_TRAIN)] = None,
-    adversarial_steps: Annotated[int | None, Option(help="Its steps; default: 5.", rich_help_panel=_TRAIN)] = None,
+    adversarial: hardening.Adversarial = None,
+    modality: hardening.Modality = None,
+    eps: hardening.Eps = None,
+    steps: hardening.Steps = None,
+    step_size: hardening.StepSize = None,
+    objective: hardening.Objective = None,
+    beta: hardening.Beta = None,
+    replays: hardening.Replays = None,
+    alpha: hardening.Alpha = None,
+    adversarial_eps: hardening.AdversarialEps = None,
+    adversarial_steps: hardening.AdversarialSteps = None,
+    attention_consistency: hardening.AttentionConsistency = None,
+    feature_consistency: hardening.FeatureConsistency = None,
+    model_constraint: hardening.ModelConstraint = None,
+    ema: hardening.Ema = None,
     itc: alignment.Itc = None,
     itc_dense: alignment.ItcDense = None,
     itc_pool: alignment.ItcPool = None,
@@ -127,11 +135,13 @@ def _resolve(flags: Mapping[str, Any], images: int) -> dict[str, Any]:
     if inputs is None:
         raise UsageError(f"--model {flags['model']}: train takes a name of `rgbdsod list models`")
 
-    from rgbdsod.run.train import check_training
+    from rgbdsod.run.train import check_extras, check_training
 
     checked = ("recipe", "lr", "batch", "iterations", "epochs", "dtype")
     recipe, _ = check_training(flags["model"], images, **{key: flags[key] for key in checked})
-    return {**flags, "recipe": recipe.name, "size": working_size(flags), **_resolve_adversarial(flags, inputs)}
+    hardened = hardening.resolved(flags, inputs)
+    check_extras(flags["adversarial"] is not None, hardening.consistency(flags), flags["init"], flags["ema"])
+    return {**flags, "recipe": recipe.name, "size": working_size(flags), **hardened}
 
 
 def _checked(flags: Mapping[str, Any], images: int) -> list[str]:
@@ -149,63 +159,33 @@ def _inputs(flags: Mapping[str, Any]) -> tuple[str, ...] | None:
     return tuple(with_fusion(MODELS[flags["model"]], flags["fusion"]).inputs)
 
 
-def _resolve_adversarial(flags: Mapping[str, Any], inputs: tuple[str, ...]) -> dict[str, Any]:
-    """The flags of adversarial training: one modality's name, the radius as a number, and the number of steps."""
-    from rgbdsod.attacks.budget import check_eps
-    from rgbdsod.run.threats import DEFAULT_EPS, attacked_inputs, parse_number
-
-    if flags["adversarial"] is None:
-        for key in _ADVERSARIAL:
-            if flags[key] is not None:
-                raise UsageError(f"--{key.replace('_', '-')} has no effect without --adversarial rgb, depth or both")
-        return {}
-    attacked = attacked_inputs(flags["adversarial"], inputs, flags["model"], flag="--adversarial")
-    text, steps = flags["adversarial_eps"], flags["adversarial_steps"]
-    eps = DEFAULT_EPS if text is None else parse_number(text, "--adversarial-eps")
-    check_eps(eps, "linf", "--adversarial-eps")
-    if steps is not None and steps < 1:
-        raise UsageError(f"--adversarial-steps {steps} is too few; pass 1 or more")
-    modality = attacked[0] if len(attacked) == 1 else "both"
-    return {"adversarial": modality, "adversarial_eps": eps, "adversarial_steps": 5 if steps is None else steps}
-
-
-def _adversarial(flags: Mapping[str, Any]) -> "AdversarialTraining | None":
-    """What the resolved flags of adversarial training ask for."""
-    if flags["adversarial"] is None:
-        return None
-
-    from rgbdsod.attacks.budget import Budget
-    from rgbdsod.defenses import AdversarialTraining
-    from rgbdsod.run.threats import attacked_inputs
-
-    attacked = attacked_inputs(flags["adversarial"], _inputs(flags) or (), flags["model"])
-    budgets = {name: Budget(eps=flags["adversarial_eps"]) for name in attacked}
-    return AdversarialTraining(threat=budgets, steps=flags["adversarial_steps"])
-
-
 def _train(screen: Screen, flags: Mapping[str, Any], folder: "TrainingFolder", sets: "dict[str, Dataset]") -> None:
     from rgbdsod.run.threats import show_eps
     from rgbdsod.run.train import train as run_training
 
     screen.header(f"model   {_named(flags)}, recipe {flags['recipe']}")
     screen.header(f"data    {sets['data'].name}, {len(sets['data'])} images; validated on {sets['val'].name}")
-    if flags["adversarial"] is not None:
-        eps, steps = show_eps(flags["adversarial_eps"]), flags["adversarial_steps"]
-        screen.header(f"attack  {flags['adversarial']} {eps}, {steps} steps before each step of the training")
+    method, near = hardening.hardening(flags, _inputs(flags) or ()), hardening.consistency(flags)
+    if method is not None:
+        moved = f"{flags['adversarial']} {flags['modality']} {show_eps(flags['eps'])}"
+        screen.header(f"attack  {moved}: {method.passes.forward} forward, {method.passes.backward} backward in a step")
     settings = alignment.alignment_settings(flags)
-    if settings is not None:
-        screen.header("losses  saliency + " + " + ".join(f"{w:g} {name}" for name, w in settings.weights.items()))
+    weights = (settings.weights if settings else {}) | (near.weights if near else {})
+    if weights:
+        screen.header("losses  saliency + " + " + ".join(f"{w:g} {name}" for name, w in weights.items()))
     passed: dict[str, Any] = {key: flags[key] for key in _PASSED}
     with (
         folder.opened(restart=flags["restart"], arguments=command_line()) as run,
         screen.progress("train", "iterations") as advance,
     ):
         result = run_training(
-            flags["model"], data=sets["data"], val=sets["val"], **passed, adversarial=_adversarial(flags),
-            alignment=settings, modality_dropout=flags["modality_dropout"] or 0.0, out=run.path,
+            flags["model"], data=sets["data"], val=sets["val"], **passed, adversarial=method, consistency=near,
+            ema=flags["ema"], alignment=settings, modality_dropout=flags["modality_dropout"] or 0.0, out=run.path,
             pair_filter=alignment.pair_filter(flags),
             callback=lambda done, total, shown: advance(done, total, _shown(shown)),
         )  # fmt: skip
+    for text in [event["text"] for event in result.history if event["event"] == "warning"][-1:]:
+        screen.warn(text)
     _show(screen, result, flags)
 
 

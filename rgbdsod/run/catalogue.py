@@ -6,7 +6,9 @@ from typing import Any
 
 from rgbdsod.attacks.table import ATTACKS, MAP_OBJECTIVES
 from rgbdsod.datasets.known import DATASETS
+from rgbdsod.defenses.filters.table import DEFENSES
 from rgbdsod.defenses.patch.table import PATCH_DEFENSES
+from rgbdsod.defenses.training.table import MAP_HARDENINGS
 from rgbdsod.defenses.zero_shot.presets import TUNING_PRESETS
 from rgbdsod.defenses.zero_shot.table import METHODS
 from rgbdsod.errors import UsageError
@@ -25,7 +27,9 @@ TABLES: Mapping[str, Table[Any]] = {
     "methods": METHODS,
     "presets": TUNING_PRESETS,
     "detectors": DETECTORS,
+    "defenses": DEFENSES,
     "patch-defenses": PATCH_DEFENSES,
+    "hardenings": MAP_HARDENINGS,
 }
 
 
@@ -60,7 +64,7 @@ def info(name: str, *, fusion: str | None = None, encoder: str | None = None) ->
 
     Args:
         name: of a model, an attack, an objective, a data set, a measure, a method or preset of `clip train`, a
-            detector, or a defence against patches.
+            detector, or a defence; where a defence of inputs is one against patches too, it is the same.
         fusion: of a model, if not the published one.
         encoder: of a model, if not its own.
 

@@ -8,7 +8,9 @@ from typing import Any
 from rgbdsod.attacks.rows import AttackRow
 from rgbdsod.attacks.table import ObjectiveRow
 from rgbdsod.datasets.known import KnownSet
+from rgbdsod.defenses.filters.table import DefenseRow
 from rgbdsod.defenses.patch.table import PatchDefenseRow
+from rgbdsod.defenses.training.table import MapHardeningRow
 from rgbdsod.defenses.zero_shot.presets import TUNING_PRESETS, TuningPreset
 from rgbdsod.defenses.zero_shot.table import MethodRow
 from rgbdsod.metrics.table import Metric
@@ -51,8 +53,8 @@ class Info:
     """One thing that has a name.
 
     Args:
-        kind: "model", "attack", "objective", "dataset", "metric", "method", "preset", "detector" or
-            "patch-defense".
+        kind: "model", "attack", "objective", "dataset", "metric", "method", "preset", "detector",
+            "patch-defense" or "hardening".
         name: what a user types.
         summary: one line.
         facts: what is known about it, by name.
@@ -78,6 +80,8 @@ def described(row: Any, *, parameters: bool) -> Info:
     kinds: dict[type, Callable[[Any, bool], Info]] = {
         ModelRow: _model, AttackRow: _attack, ObjectiveRow: _objective, KnownSet: _dataset, Metric: _metric,
         MethodRow: _method, TuningPreset: _preset, DetectorRow: _detector, PatchDefenseRow: _patch_defense,
+        DefenseRow: _defense,
+        MapHardeningRow: _hardening,
     }  # fmt: skip
     return kinds[type(row)](row, parameters)
 
@@ -240,6 +244,42 @@ def _patch_defense(row: PatchDefenseRow, parameters: bool) -> Info:
         "needs": row.needs,
     }
     return Info("patch-defense", row.name, row.summary, _known(facts), own)
+
+
+def _hardening(row: MapHardeningRow, parameters: bool) -> Info:
+    """A way to train a network on attacked inputs."""
+    found = {field.name: field.default for field in fields(row.load())} if parameters else {}  # type: ignore[arg-type]
+    own = {name: found[name] for name in row.settings if found.get(name) is not None}
+    facts = {
+        "paper": row.paper,
+        "arXiv": f"https://arxiv.org/abs/{row.arxiv}",
+        "passes": f"{row.passes} in a step, k steps of the attack included",
+        "flags": ", ".join(f"--{name.replace('_', '-')}" for name in row.settings),
+    }
+    return Info("hardening", row.name, row.summary, facts, own)
+
+
+def _defense(row: DefenseRow, parameters: bool) -> Info:
+    own = {}
+    if parameters:
+        from rgbdsod.defenses.filters.compose import settings_of
+
+        own = {setting.name: setting.default for setting in settings_of(row.name)}
+    facts = {
+        "paper": row.paper,
+        "arXiv": row.arxiv and f"https://arxiv.org/abs/{row.arxiv}",
+        "does": PATCH_DEFENSE_KINDS[row.kind],
+        "reads": row.reads,
+        "changes": row.changes,
+        "passes": row.passes,
+        "gradient": row.differentiable,
+        "random": "each call draws anew" if row.random else "",
+        "attacked knowingly by": row.aware,
+        "needs": row.needs,
+        "typed": f"--defense {row.name}, or in a chain such as {'median+' if row.kind == 'switch' else ''}{row.name}"
+        + ("" if row.kind == "switch" else "+detect"),
+    }
+    return Info("defense", row.name, row.summary, _known(facts), own)
 
 
 def _levels(size: float | None) -> str:

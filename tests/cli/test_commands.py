@@ -233,12 +233,12 @@ def test_adversarial_training_is_another_run(document):
     words = ["train", "--data", "scenes:4@64x64", "--val", "scenes:2@64x64", "--iterations", "1", "--batch", "2"]
     plain = document(*words, "--dry-run")
     hard = [*words, "--workers", "0", "--adversarial"]
-    assert not [name for name in plain["settings"] if "adversarial" in name]
-    plan = document(*hard, "joint", "--dry-run")
-    assert plan["run"] != plain["run"] and plan == document(*hard, "both", "--adversarial-eps", "8/255", "--dry-run")
-    found = document(*hard, "depth", "--adversarial-eps", "0.1", "--adversarial-steps", "1")
+    assert not {"adversarial", "modality", "eps", "steps"} & set(plain["settings"])
+    plan = document(*hard, "pgd", "--modality", "joint", "--dry-run")
+    assert plan["run"] != plain["run"] and plan == document(*hard, "pgd", "--eps", "8/255", "--dry-run")
+    found = document(*hard, "pgd", "--modality", "depth", "--eps", "0.1", "--steps", "1")
     config = tomllib.loads((Path(found["run"]) / "config.toml").read_text())
-    assert [config[name] for name in ("adversarial", "adversarial_eps", "adversarial_steps")] == ["depth", 0.1, 1]
+    assert [config[name] for name in ("adversarial", "modality", "eps", "steps")] == ["pgd", "depth", 0.1, 1]
     again = document("train", "--config", Path(found["run"]) / "config.toml", "--dry-run")
     assert again["run"] == found["run"]
 

@@ -68,18 +68,53 @@ USAGE = [
     ("train --model m.py:build", "--model m.py:build: train takes a name of `rgbdsod list models`"),
     ("train --recipe smal", 'no recipe "smal"; there are bbsnet, d3net, jldcf, small'),
     ("train --dtype float16", "--dtype float16: train computes in auto, float32, bfloat16"),
-    ("train --adversarial thermal", "--adversarial thermal: bbsnet has inputs rgb, depth"),
-    ("train --adversarial-steps 3", "--adversarial-steps has no effect without --adversarial rgb, depth or both"),
-    ("train --adversarial rgb --adversarial-steps 0", "--adversarial-steps 0 is too few; pass 1 or more"),
+    ("train --adversarial pdg", 'no hardening "pdg"; did you mean "pgd"? (rgbdsod list hardenings)'),
     (
-        "train --adversarial rgb --adversarial-eps 8",
-        "--adversarial-eps 8 is larger than the whole range [0, 1]; did you mean 8/255?",
+        "train --adversarial both",
+        "--adversarial both: it names the method now, and --modality the inputs; type --adversarial pgd --modality both",
+    ),
+    ("train --adversarial-eps 4/255", "--adversarial-eps is --eps now; type --adversarial pgd --eps 4/255"),
+    ("train --adversarial-steps 3", "--adversarial-steps is --steps now; type --adversarial pgd --steps 3"),
+    ("train --steps 3", "--steps has no effect without --adversarial fast, free, pgd, trades"),
+    ("train --adversarial pgd --modality thermal", "--modality thermal: bbsnet has inputs rgb, depth"),
+    ("train --adversarial pgd --steps 0", "--steps 0 is too few; pass 1 or more"),
+    ("train --adversarial pgd --eps 8", "--eps 8 is larger than the whole range [0, 1]; did you mean 8/255?"),
+    ("train --adversarial pgd --eps -1", "--eps -1 is not a radius; pass 0 or more, for example 8/255"),
+    ("train --adversarial trades --beta -1", "--beta -1: a weight of 0 or more, such as 6"),
+    (
+        "train --adversarial free --steps 3",
+        "--steps has no effect with --adversarial free; its settings are --replays",
+    ),
+    ("train --adversarial free --replays 0", "--replays 0 is too few; pass 1 or more, such as 4"),
+    (
+        "train --adversarial free --modality worst",
+        "--adversarial free has one backward pass for all inputs, so it cannot find the worst of them; "
+        "pass --modality both or alternate, or --adversarial pgd",
+    ),
+    ("train --adversarial fast --alpha 0", "--alpha 0 does not move; pass radii above 0, such as 1.25"),
+    (
+        "train --fusion rgb --adversarial pgd --modality worst",
+        "--modality worst chooses between two inputs or more, and only rgb is attacked; pass --modality rgb",
+    ),
+    ("train --ema 1", "--ema 1: a share between 0 and 1, such as 0.995"),
+    (
+        "train --attention-consistency 1",
+        "--attention-consistency compares attacked inputs with clean ones; pass --adversarial pgd too",
+    ),
+    (
+        "train --adversarial pgd --model-constraint 1",
+        "--model-constraint keeps the network near the one that the training begins with, which is untrained; "
+        "pass --init FILE with the weights of a clean training",
+    ),
+    (
+        "train --adversarial pgd --attention-consistency -1",
+        "--attention-consistency -1: a weight of 0 or more, such as 1",
     ),
     ("info pdg", 'nothing is called "pdg"; did you mean "pgd"? (rgbdsod list)'),
     (
         "list nothing*",
         'nothing matches "nothing*" among models, attacks, objectives, datasets, metrics, methods, presets, detectors, '
-        "patch-defenses",
+        "patch-defenses, hardenings",
     ),
     ("report", "name the folder of a run, or pass --latest"),
 ]
