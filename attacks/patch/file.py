@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from rgbdsod.attacks.patch.picture import is_picture, pictures_in, read_picture
 from rgbdsod.errors import DataError
 
 SCHEMA = "rgbdsod.patch/1"
@@ -62,12 +63,14 @@ def read_patch(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """A patch's tensors, and what was written about it.
 
     Args:
-        path: the folder, or the .safetensors file in it.
+        path: the folder, or a file in it; or any picture.
 
     Raises:
         DataError: it is missing, damaged, or something else.
     """
-    path = path / TENSORS if path.is_dir() else path.with_name(TENSORS) if path.name in (PICTURE, FACTS) else path
+    path = tensors_file(path)
+    if is_picture(path):
+        return read_picture(path)
     try:
         with safe_open(str(path), "pt") as file:
             known = file.metadata() or {}
@@ -86,6 +89,23 @@ def read_patch(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not all(bool(((value >= -1) & (value <= 1)).all()) for value in tensors.values()):  # NaN fails as well
         raise DataError(f"{path} holds a patch with values outside [0, 1]; make it again")
     return tensors, about
+
+
+def tensors_file(path: Path) -> Path:
+    """The file that a patch's tensors are in: `patch.safetensors`, or a picture that came without one.
+
+    Raises:
+        DataError: a folder of pictures, of which one is to be chosen.
+    """
+    if path.is_dir():
+        if not (path / TENSORS).is_file() and (names := pictures_in(path)):
+            raise DataError(
+                f"{path} holds {len(names)} pictures and no {TENSORS}; pass one of them, such as {names[0]}"
+            )
+        return path / TENSORS
+    if path.name == FACTS or (path.name == PICTURE and path.with_name(TENSORS).is_file()):
+        return path.with_name(TENSORS)
+    return path
 
 
 def _picture(tensors: Mapping[str, Tensor]) -> bytes:

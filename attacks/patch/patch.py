@@ -81,10 +81,10 @@ class Patch:
 
     @classmethod
     def load(cls, path: str | Path) -> "Patch":
-        """Read what `save` wrote.
+        """Read what `save` wrote, or any picture, of which the facts say what was assumed.
 
         Args:
-            path: the folder, or the .safetensors file in it.
+            path: the folder, or a file in it; or an 8-bit picture, whose transparency is the outline.
 
         Raises:
             DataError: it is missing, damaged, or no patch.

@@ -15,7 +15,7 @@ _BOXES = "Detectors"
 
 def apply(
     context: Context,
-    patch: Annotated[str, Argument(help="A patch's folder or file, as `patch make` wrote it.")],
+    patch: Annotated[str, Argument(help="A patch's folder or file, as `patch make` wrote it; or any picture.")],
     model: options.Model = "bbsnet",
     weights: options.Weights = None,
     fusion: options.Fusion = None,
@@ -44,6 +44,9 @@ def apply(
     image_size: Annotated[
         str | None, Option(help="HxW that images are brought to; default: the detector's.", rich_help_panel=_BOXES)
     ] = None,
+    letterbox: Annotated[
+        bool, Option("--letterbox", help="Pad images to squares with grey first.", rich_help_panel=_BOXES)
+    ] = False,
     attacked: Annotated[
         str | None, Option("--class", help="Whose objects count; default: all.", rich_help_panel=_BOXES)
     ] = None,

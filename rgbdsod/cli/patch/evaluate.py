@@ -9,6 +9,7 @@ from rgbdsod.cli import options
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.patch import guarding as own
 from rgbdsod.cli.patch.defend import show
+from rgbdsod.cli.patch.flags import typed
 from rgbdsod.cli.plan import show_work
 from rgbdsod.cli.screen import Screen
 from rgbdsod.cli.sources import batch_size, given, set_deterministic, split, target
@@ -16,14 +17,18 @@ from rgbdsod.errors import UsageError
 from rgbdsod.models.detectors.objective_table import DETECTION_OBJECTIVES
 from rgbdsod.models.detectors.table import DETECTORS
 from rgbdsod.models.user_code import is_user_code
-from rgbdsod.run.patch_defense.choice import names_of
+from rgbdsod.run.patch_defense.choice import names_of, usual_size
 
 if TYPE_CHECKING:
     from rgbdsod.datasets import BoxedSet
     from rgbdsod.run.patch_defense.choice import GuardChoice
     from rgbdsod.run.patch_defense.detect_task import DetectTask
 
-_SOURCES = ("detector", "weights", "classes", "annotations", "images", "n_samples", "image_size")
+_SOURCES = ("detector", "weights", "classes", "annotations", "images", "n_samples", "image_size", "letterbox",
+            "fit_annotations", "fit_images")  # fmt: skip
+_USUAL: Mapping[bool, Mapping[str, int]] = {False: {"steps": 50, "draws": 4}, True: {"steps": 1000, "draws": 1}}
+"""By whether one patch is for all images."""
+
 _WHAT, _PATCH, _GUARD = "What", "Patch", "Defences"
 _DETECTOR = "fcos.tiny"
 
@@ -45,6 +50,14 @@ def evaluate(
     image_size: Annotated[
         str | None, Option(help="HxW that images are brought to; default: the detector's.", rich_help_panel=_WHAT)
     ] = None,
+    letterbox: Annotated[
+        bool, Option("--letterbox", help="Pad images to squares with grey first.", rich_help_panel=_WHAT)
+    ] = False,
+    fit_annotations: Annotated[
+        str | None,
+        Option(help="universal: images to fit on; default: half, or other scenes.", rich_help_panel=_WHAT),
+    ] = None,
+    fit_images: Annotated[str | None, Option(help="The folder with these images.", rich_help_panel=_WHAT)] = None,
     localise: Annotated[
         str | None,
         Option(help="Instead: where defences see the patches of DIR/images, beside DIR/masks.", rich_help_panel=_WHAT),
@@ -56,13 +69,23 @@ def evaluate(
         str | None, Option("--class", help="Whose objects are attacked; default: all.", rich_help_panel=_PATCH)
     ] = None,
     label: Annotated[str | None, Option(help="misclass, appear: the class to be seen.", rich_help_panel=_PATCH)] = None,
-    size: own.Size = "5%",
+    universal: Annotated[
+        bool, Option("--universal", help="One patch for all, fitted on other images.", rich_help_panel=_PATCH)
+    ] = False,
+    size: Annotated[
+        str | None,
+        Option(help="Share of the image; of a box's side in boxes. Default: 5%, apde 20%.", rich_help_panel=_PATCH),
+    ] = None,
     shape: own.Shape = "square",
     where: own.Where = "random",
     at: own.At = "0.5,0.5",
     transforms: own.Transforms = "none",
-    draws: own.Draws = 4,
-    steps: own.Steps = 50,
+    draws: Annotated[
+        int | None, Option(help="Of the transforms in one gradient; default: 4, universal 1.", rich_help_panel=_PATCH)
+    ] = None,
+    steps: Annotated[
+        int | None, Option(help="Of a restart; default: 50, universal 1000.", rich_help_panel=_PATCH)
+    ] = None,
     restarts: own.Restarts = 1,
     defense: Annotated[
         str | None,
@@ -97,7 +120,7 @@ def evaluate(
     dry_run: options.DryRun = False,
 ) -> None:
     """Measure a detector under patches, with and without defences; or where defences see the patches in photographs."""
-    refuse_unknown(context.obj["extra"], context.obj["known"], "patch evaluate")
+    refuse_unknown(typed(context.obj["extra"]), context.obj["known"], "patch evaluate")
     run_localise(context.params) if localise else run_evaluate(context.params)
 
 
@@ -113,7 +136,11 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
         DETECTORS[flags["detector"]]  # raises with a hint
     DETECTION_OBJECTIVES[flags["goal"]]
     batch = batch_size(flags["batch"])
+    if wrong := [name for name in ("fit_annotations", "fit_images") if flags[name] and not flags["universal"]]:
+        raise UsageError(f"--{wrong[0].replace('_', '-')} is of one patch for all; pass --universal too")
     full = {**flags, "defense": flags["defense"] or "none", "thresholds": flags["thresholds"] or "calibrated"}
+    full["size"] = flags["size"] or usual_size(flags["where"])
+    full |= {name: flags[name] or usual for name, usual in _USUAL[flags["universal"]].items()}
     choice, size = own.guard_choice(full, "image"), own.image_size(flags["image_size"])
     set_deterministic(flags["deterministic"])
     task = _task(flags, choice, size)
@@ -121,10 +148,15 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
         show_work(screen, task, target(flags), rows=len(task.data) * len(choice.defenses), size=0)
         return
 
+    from rgbdsod.run.patch_boxed.task import UniversalTask
+    from rgbdsod.run.patch_boxed.universal import run_universal
     from rgbdsod.run.patch_defense.evaluate import run_evaluate
 
     with screen.progress("evaluate", "images") as advance:
-        result = run_evaluate(task, target(flags), batch, advance, lambda: _header(screen, task))
+        if isinstance(task, UniversalTask):
+            result = run_universal(task, target(flags), batch, advance, lambda: _header(screen, task))
+        else:
+            result = run_evaluate(task, target(flags), batch, advance, lambda: _header(screen, task))
     show(screen, result)
 
 
@@ -162,15 +194,17 @@ def run_localise(flags: Mapping[str, Any]) -> None:
 def _task(flags: Mapping[str, Any], choice: "GuardChoice", size: tuple[int, int] | None) -> "DetectTask":
     from rgbdsod.models.detectors.user import open_detector
     from rgbdsod.models.device import resolve_device
+    from rgbdsod.run.patch_boxed.universal import fit_set, universal_task
     from rgbdsod.run.patch_defense.evaluate import detect_task, open_boxed
 
     data: BoxedSet = open_boxed(flags["annotations"], flags["images"], flags["n_samples"])
     device, classes = resolve_device(flags["device"]), split(flags["classes"])
     detector = open_detector(flags["detector"], weights=flags["weights"], classes=classes, device=device)
-    return detect_task(
+    task = detect_task(
         detector, data, choice, goal=flags["goal"], attacked=flags["attacked"], label=flags["label"], image_size=size,
-        calibration=flags["calibration"], device=device, given=given(flags, _SOURCES),
+        letterbox=flags["letterbox"], calibration=flags["calibration"], device=device, given=given(flags, _SOURCES),
     )  # fmt: skip
+    return universal_task(task, fit_set(flags)) if flags["universal"] else task
 
 
 def _header(screen: Screen, task: "DetectTask") -> None:

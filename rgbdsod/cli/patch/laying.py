@@ -13,7 +13,7 @@ from rgbdsod.models.detectors.objective_table import DETECTION_OBJECTIVES
 from rgbdsod.models.detectors.table import DETECTORS
 from rgbdsod.models.user_code import is_user_code
 
-_SOURCES = ("detector", "weights", "classes", "annotations", "images", "n_samples", "image_size")
+_SOURCES = ("detector", "weights", "classes", "annotations", "images", "n_samples", "image_size", "letterbox")
 _OF_NETWORKS = ("fusion", "encoder", "limit", "ids", "depth_kind")
 
 
@@ -39,7 +39,9 @@ def run_laid(flags: Mapping[str, Any]) -> None:
     from rgbdsod.run.patch.apply_boxed import laid_task
     from rgbdsod.run.patch_defense.evaluate import open_boxed, run_evaluate
 
-    Patch.load(flags["patch"])  # a wrong file is refused before detector and images are read
+    known = Patch.load(flags["patch"])  # a wrong file is refused before detector and images are read
+    for text in known.facts.get("assumed", ()):
+        screen.warn(text)
     data, device = (
         open_boxed(flags["annotations"], flags["images"], flags["n_samples"]),
         resolve_device(flags["device"]),
@@ -49,7 +51,7 @@ def run_laid(flags: Mapping[str, Any]) -> None:
     wanted = {name: flags[name] for name in ("size", "where", "at", "seed")}
     task = laid_task(
         flags["patch"], detector, data, wanted, goal=flags["goal"], attacked=flags["attacked"], label=flags["label"],
-        image_size=size, device=device, given=given(flags, _SOURCES),
+        image_size=size, letterbox=flags["letterbox"], device=device, given=given(flags, _SOURCES),
     )  # fmt: skip
     if flags["dry_run"]:
         show_work(screen, task, target(flags), rows=len(task.data), size=0)

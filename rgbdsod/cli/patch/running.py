@@ -71,7 +71,9 @@ def run_apply(flags: Mapping[str, Any]) -> None:
     from rgbdsod.attacks.patch.patch import Patch
     from rgbdsod.run.patch.apply import apply_task
 
-    Patch.load(flags["patch"])  # a wrong file is refused before model and images are read
+    known = Patch.load(flags["patch"])  # a wrong file is refused before model and images are read
+    for text in known.facts.get("assumed", ()):
+        screen.warn(text)
     data, model = open_data(flags, screen), open_model(flags)
     wanted = {name: flags[name] for name in ("size", "where", "at", "depth_kind", "goal", "seed")}
     task = apply_task(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rgbdsod.attacks.patch.file import TENSORS
+from rgbdsod.attacks.patch.file import tensors_file
 from rgbdsod.attacks.patch.objectives import GOALS
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.placement import SEEKING
@@ -148,9 +148,8 @@ def changed_inputs(patch: Patch, model: SaliencyModel, modality: str | None) -> 
 
 
 def patch_digest(file: str | Path) -> str:
-    """SHA-256 of a patch's tensors."""
-    path = Path(file)
-    path = path / TENSORS if path.is_dir() else path.with_name(TENSORS)
+    """SHA-256 of a patch's tensors, or of the picture that it is."""
+    path = tensors_file(Path(file))
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

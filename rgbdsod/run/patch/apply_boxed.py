@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rgbdsod.attacks.patch.inverse_depth import DepthKind
 from rgbdsod.attacks.patch.patch import Patch
-from rgbdsod.attacks.patch.placement import Placement
 from rgbdsod.attacks.patch.stencil import is_file
 from rgbdsod.datasets import BoxedSet
 from rgbdsod.errors import UsageError
@@ -21,8 +19,8 @@ from rgbdsod.models.device import resolve_device
 from rgbdsod.run.execute import ImageCallback, Target
 from rgbdsod.run.patch.apply import patch_digest, settings_of
 from rgbdsod.run.patch.controls import Elsewhere, controls_of
-from rgbdsod.run.patch.laying import Laid, lay
 from rgbdsod.run.patch.settings import PatchSettings
+from rgbdsod.run.patch_boxed.places import laid_at, places_on
 from rgbdsod.run.patch_defense.boxed import Size
 from rgbdsod.run.patch_defense.choice import GuardChoice, PatchChoice
 from rgbdsod.run.patch_defense.controls import CONTROLS
@@ -77,45 +75,43 @@ class LaidTask(DetectTask):
         ids = [self.data.ids[place] for place in part]
         subject = DetectionSubject(self.detector, ids, images.to(self.device), objects, self.wish)
         chosen, size = self.chosen, (images.shape[-2], images.shape[-1])
-        places = Placement(chosen.where, chosen.at)
-        laid = lay(self.patch, ids, size, subject.objects, places, chosen.size, chosen.shape, chosen.seed)
-        views, cover = self._views(ids, laid, subject.inputs)
+        places = places_on(self.patch, ids, size, subject.known, chosen, chosen.seed)
+        views, cover = self._views(ids, places, subject.inputs)
         looks = {view: subject.look(inputs, cover) for view, inputs in views.items()}
         truth, rows = subject.truth(cover), []
-        for at, (name, one) in enumerate(zip(ids, laid, strict=True)):
+        for at, (name, own) in enumerate(zip(ids, places, strict=True)):
             seen = {(_BARE, view): found[at].kept for view, found in looks.items()}
             store.write(f"detections/{name}.json", json.dumps(keep(truth[at], seen)).encode())
-            if one is not None:
-                _write(store, name, one, cover[at])
+            if len(own):
+                _write(store, name, self.patch, own, cover[at])
             values = {
                 f"{view}_{key}": value for view, found in looks.items() for key, value in found[at].values.items()
             }
             values |= {f"{view}_held": found[at].held for view, found in looks.items()}
             values |= {f"none_{key}": values[f"unaware_{key}"] for key in (*looks["unaware"][at].values, "held")}
             rows.append({
-                "id": name, "defense": _BARE, "thresholds": "", "row": _BARE, "placed": one is not None,
+                "id": name, "defense": _BARE, "thresholds": "", "row": _BARE, "placed": len(own) > 0,
                 "covered": float(cover[at].float().mean()), **_NO_MASK, "seconds": 0.0, **values,
             })  # fmt: skip
         return Piece(ids, rows)
 
     def _views(
-        self, ids: Sequence[str], laid: Sequence[Laid | None], inputs: Inputs
+        self, ids: Sequence[str], places: Sequence[Tensor], inputs: Inputs
     ) -> tuple[dict[str, dict[str, Tensor]], Tensor]:
         """The images clean, under the patch and under each control, and the pixels under the patch, bool (B,1,H,W)."""
-        image, kind = inputs["image"], DepthKind.parse(self.chosen.depth_kind)
+        image = inputs["image"]
         views = {name: image.clone() for name in ("clean", *CONTROLS, "unaware")}
         cover = torch.zeros_like(image[:, :1], dtype=torch.bool)
-        for at, (name, one) in enumerate(zip(ids, laid, strict=True)):
-            if one is None:
+        for at, (name, own) in enumerate(zip(ids, places, strict=True)):
+            if not len(own):
                 continue
-            own = {"image": image[at : at + 1]}
             cards = controls_of(self.patch, Elsewhere(self.data.picture(name)), self.chosen.seed, name)
             for view, card in {"unaware": self.patch, **cards}.items():
                 if view in views:
-                    patched, mask = replace(one, patch=card).on(own, kind)
-                    views[view][at] = patched["image"][0]
+                    patched, mask = laid_at(image[at : at + 1], card, own)
+                    views[view][at] = patched[0]
                     if view == "unaware":
-                        cover[at, 0] = torch.from_numpy(mask).to(cover.device)
+                        cover[at] = mask[0]
         return {view: {"image": value} for view, value in views.items()}, cover
 
 
@@ -128,6 +124,7 @@ def apply_patch_to_detector(
     annotations: str | Path | None = None,
     images: str | Path | None = None,
     image_size: Size | None = None,
+    letterbox: bool = False,
     n_samples: int | None = None,
     goal: str | None = None,
     attacked: str | None = None,
@@ -146,7 +143,7 @@ def apply_patch_to_detector(
 
     Args:
         file: a patch's folder, or a file in it; made for this detector, another, or a saliency network's RGB.
-        detector, data, weights, annotations, images, image_size, n_samples, attacked, label, device: see
+        detector, data, weights, annotations, images, image_size, letterbox, n_samples, attacked, label, device: see
             `rgbdsod.run.evaluate_patches`.
         goal: what success means, a name of `DETECTION_OBJECTIVES`; None: vanish.
         size, where, at: see `PatchSettings`; None: as the patch was made.
@@ -162,7 +159,7 @@ def apply_patch_to_detector(
     task = laid_task(
         file, made, data if data is not None else open_boxed(annotations, images, n_samples),
         {"size": size, "where": where, "at": at, "seed": seed}, goal=goal, attacked=attacked, label=label,
-        image_size=image_size, device=device_,
+        image_size=image_size, letterbox=letterbox, device=device_,
     )  # fmt: skip
     return run_evaluate(task, None if out is None else Target(out=out, restart=restart), batch, callback)
 
@@ -177,13 +174,14 @@ def laid_task(
     attacked: str | None = None,
     label: str | None = None,
     image_size: Size | None = None,
+    letterbox: bool = False,
     device: torch.device | None = None,
     given: Mapping[str, Any] | None = None,
 ) -> LaidTask:
     """Everything checked, nothing started.
 
     Args:
-        file, detector, data, goal, attacked, label, image_size, device: as for `apply_patch_to_detector`.
+        file, detector, data, goal, attacked, label, image_size, letterbox, device: as for `apply_patch_to_detector`.
         wanted: settings by name; None: as the patch was made.
         given: how a command line named detector and data; they are recorded so.
     """
@@ -198,16 +196,15 @@ def laid_task(
     own = PatchChoice(modality="image", size=chosen.size, shape=shape, where=chosen.where, at=chosen.at)
     choice = GuardChoice(defenses=(), aware=False, seed=chosen.seed, patch=own)
     task = detect_task(
-        detector, data, choice, goal=objective, attacked=attacked, label=label, image_size=image_size, device=device,
-        given=given,
+        detector, data, choice, goal=objective, attacked=attacked, label=label, image_size=image_size,
+        letterbox=letterbox, device=device, given=given,
     )  # fmt: skip
     inherited = {one.name: getattr(task, one.name) for one in fields(DetectTask) if one.init and one.name != "command"}
     return LaidTask(**inherited, patch=patch, chosen=chosen, file=str(file), sha256=patch_digest(file))
 
 
-def _write(store: Store, name: str, laid: Laid, cover: Tensor) -> None:
-    """The patch with its place on an image, and the pixels that it covers."""
-    place = laid.place.tolist()
-    for part, content in laid.patch.about(place=place, places=[place]).files().items():
+def _write(store: Store, name: str, patch: Patch, places: Tensor, cover: Tensor) -> None:
+    """The patch with its places on an image, and the pixels that it covers."""
+    for part, content in patch.about(place=places[0].tolist(), places=places.tolist()).files().items():
         store.write(f"patches/{name}/{part}", content)
     store.write(f"patches/{name}/mask.png", encode(to_levels(cover[0].float().cpu().numpy(), 255)))

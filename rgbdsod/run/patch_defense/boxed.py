@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rgbdsod.datasets import BoxedImage, BoxedSet, CocoSet, boxed_batch, objects_of, renumbered
+from rgbdsod.datasets.coco.square import squared
 from rgbdsod.types import Objects
 
 Size = tuple[int, int]
@@ -25,12 +26,14 @@ class BoxedImages:
         classes: of the detector.
         size: (H, W) that all images are brought to; None: as they are.
         places: of the images that count, in the set; None: all.
+        square: whether they are padded to squares before they are resized.
     """
 
     data: BoxedSet
     classes: tuple[str, ...]
     size: Size | None = None
     places: tuple[int, ...] | None = None
+    square: bool = False
 
     @property
     def name(self) -> str:
@@ -51,12 +54,15 @@ class BoxedImages:
             return [self.size] * len(self)
         if isinstance(self.data, CocoSet):
             records = [self.data.record(place) for place in self._places]
-            return [(int(one["height"]), int(one["width"])) for one in records]
-        return [self.data[place].size for place in self._places]
+            found = [(int(one["height"]), int(one["width"])) for one in records]
+        else:
+            found = [self.data[place].size for place in self._places]
+        return [(max(one), max(one)) for one in found] if self.square else found
 
     def image(self, place: int) -> BoxedImage:
         """An image in the detector's classes."""
-        return renumbered(self.data[self._places[place]], self.data.classes, self.classes)
+        found = renumbered(self.data[self._places[place]], self.data.classes, self.classes)
+        return squared(found) if self.square else found
 
     def where(self, shows: Callable[[Objects], bool]) -> tuple[Self, list[str]]:
         """The images whose objects answer to a description, and the ids of the others."""
@@ -86,7 +92,7 @@ class BoxedImages:
         return {
             "name": self.name, "images": len(self), "fingerprint": digest.hexdigest(),
             "classes": len(self.data.classes), "size": None if self.size is None else list(self.size),
-            "warnings": list(self.data.warnings),
+            "warnings": list(self.data.warnings), **({"letterbox": True} if self.square else {}),
         }  # fmt: skip
 
     @property

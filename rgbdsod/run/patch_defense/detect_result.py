@@ -38,6 +38,7 @@ class DetectResult(GuardResult):
             f"AP50 of {of} against the annotations, {images} images; aware: the worst for each image",
             f"success: {meaning}; beyond: more than the strongest control's; AP: under the worst attack",
             _second(bare, metrics["class"]),
+            *_fit(metrics),
             *([f"nothing to attack, left out of all columns: {len(left)} ({', '.join(left[:5])})"] if left else []),
         ]
         return "\n".join(lines + footer(metrics))
@@ -48,6 +49,7 @@ class DetectResult(GuardResult):
         return {
             "schema": SCHEMA,
             **{name: self.metrics[name] for name in names},
+            **{name: self.metrics[name] for name in ("fit",) if name in self.metrics},
             "settings": self.record["settings"],
             "defenses": self.rows,
             "warnings": self.warnings,
@@ -67,6 +69,12 @@ def _shown(row: Mapping[str, Any], bare: Mapping[str, Any]) -> list[str]:
               last["success"], row["beyond"], last["ap"]]  # fmt: skip
     found = [number(row[name], 2) for name in ("smiou", "nmiou")]
     return [row["row"], *map(number, values), *found, number(row["seconds"]), WEAKER if row["weaker"] else ""]
+
+
+def _fit(metrics: Mapping[str, Any]) -> list[str]:
+    """What one patch for all images was fitted on."""
+    fit = metrics.get("fit")
+    return [] if fit is None else [f"one patch for all, fitted on {fit['images']} images of {fit['data']}"]
 
 
 def _second(bare: Mapping[str, Any], attacked: str | None) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rgbdsod.attacks import PatchResult
 from rgbdsod.defenses import Purifier
 from rgbdsod.models import Detector
 from rgbdsod.models.detectors.objective_table import DETECTION_OBJECTIVES
@@ -104,7 +105,8 @@ class DetectTask:
         ids = [self.data.ids[place] for place in part]
         subject = DetectionSubject(self.detector, ids, images.to(self.device), objects, self.wish)
         checked = checked_ids(self.choice, self.data.ids)
-        found = Exam(subject, self._entries, self.choice, self.data.picture, advance, checked).take()
+        exam = Exam(subject, self._entries, self.choice, self.data.picture, advance, checked, self.laid(subject))
+        found = exam.take()
         truth = subject.truth(found.result.mask)
         for row, sample in enumerate(ids):
             seen = {key: values[row] for key, values in found.kept.items()}
@@ -113,6 +115,10 @@ class DetectTask:
                 write_pictures(store, sample, images[row], found.result.inputs["image"][row])
         found.write(store)
         return Piece(ids, found.rows)
+
+    def laid(self, subject: DetectionSubject) -> PatchResult | None:
+        """Patches that are there already; None: one is sought for each image."""
+        return None
 
     def metrics(self, merged: Piece) -> dict[str, Any]:
         """A row for each defence."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from torchvision.ops import box_iou, masks_to_boxes
 
 from rgbdsod.attacks import Problem
+from rgbdsod.attacks.patch.layout import Known
 from rgbdsod.metrics import found, visible_share
 from rgbdsod.metrics.detection_success import appeared, invented, renamed
 from rgbdsod.models import DetectionProblem, Detector
@@ -59,12 +60,22 @@ class DetectionSubject:
     @cached_property
     def problem(self) -> Problem:
         """What is wanted, about the attacked class alone."""
-        device, wish = self.inputs["image"].device, self._wish
-        own = [Objects(*(field.to(device) for field in self._own(one))) for one in self._truth]
+        wish = self._wish
         found: Problem = DetectionProblem(
-            self._detector, own, objective=wish.objective, label=wish.label, sample_ids=self.ids
+            self._detector, self.attacked, objective=wish.objective, label=wish.label, sample_ids=self.ids
         )
         return found
+
+    @property
+    def attacked(self) -> list[Objects]:
+        """The objects of the attacked class, where the images are."""
+        device = self.inputs["image"].device
+        return [Objects(*(field.to(device) for field in self._own(one))) for one in self._truth]
+
+    @property
+    def known(self) -> Known:
+        """What placements may know: the attacked objects, groups left out."""
+        return Known(self.objects, [one.boxes[~one.crowd].cpu() for one in self.attacked])
 
     @property
     def objects(self) -> Tensor:

@@ -16,7 +16,7 @@ from rgbdsod.models.detectors.user import check_answers, check_detector, open_de
 from rgbdsod.models.device import resolve_device
 from rgbdsod.run.execute import ImageCallback, Target, execute
 from rgbdsod.run.patch_defense.boxed import BoxedImages, Size
-from rgbdsod.run.patch_defense.choice import MODALITY_ORACLE, PENALTIES, GuardChoice
+from rgbdsod.run.patch_defense.choice import MODALITY_ORACLE, PENALTIES, GuardChoice, usual_size
 from rgbdsod.run.patch_defense.defend import check_patch, patch_choice, told_apart
 from rgbdsod.run.patch_defense.detect_result import DetectResult
 from rgbdsod.run.patch_defense.detect_task import DetectTask
@@ -40,6 +40,7 @@ def evaluate_patches(
     annotations: str | Path | None = None,
     images: str | Path | None = None,
     image_size: Size | None = None,
+    letterbox: bool = False,
     n_samples: int | None = None,
     goal: str = "vanish",
     attacked: str | None = None,
@@ -72,6 +73,7 @@ def evaluate_patches(
         annotations: COCO instances file.
         images: folder with its images.
         image_size: (H, W) that images are brought to; None: what the detector works at, else as they are.
+        letterbox: pad images to squares with grey before that, so that they keep their proportions.
         n_samples: the first so many images; None: all, of generated scenes 64.
         goal: a name of `rgbdsod.models.DETECTION_OBJECTIVES`.
         attacked: the class whose objects are attacked; None: all.
@@ -100,8 +102,48 @@ def evaluate_patches(
         >>> result = evaluate_patches("fcos.tiny", n_samples=8, steps=20)  # doctest: +SKIP
         >>> print(result.summary())  # doctest: +SKIP
     """
+    task = prepared(
+        detector, data, weights=weights, classes=classes, annotations=annotations, images=images,
+        image_size=image_size, letterbox=letterbox, n_samples=n_samples, goal=goal, attacked=attacked, label=label,
+        defenses=defenses, thresholds=thresholds, calibration=calibration, share=share, aware=aware,
+        penalties=penalties, search=search, queries=queries, checks=checks, expectation=expectation, seed=seed,
+        device=device, **patch,
+    )  # fmt: skip
+    return run_evaluate(task, None if out is None else Target(out=out, restart=restart), batch, callback)
+
+
+def prepared(
+    detector: str | Detector = "fcos.tiny",
+    data: BoxedSet | None = None,
+    *,
+    weights: str | Path | None = None,
+    classes: Sequence[str] | None = None,
+    annotations: str | Path | None = None,
+    images: str | Path | None = None,
+    image_size: Size | None = None,
+    letterbox: bool = False,
+    n_samples: int | None = None,
+    goal: str = "vanish",
+    attacked: str | None = None,
+    label: str | None = None,
+    defenses: str | Sequence[str | Purifier] = (),
+    thresholds: str = "calibrated",
+    calibration: str | Path | BoxedSet | None = None,
+    share: float = 0.01,
+    aware: bool = True,
+    penalties: Sequence[float] = PENALTIES,
+    search: str = "gradient",
+    queries: int = 32,
+    checks: bool = True,
+    expectation: int = 20,
+    seed: int = 0,
+    device: str = "auto",
+    **patch: Any,
+) -> DetectTask:
+    """Everything opened and checked, nothing started; arguments as for `evaluate_patches`."""
     names, extra = told_apart(defenses)
     fields = {"where": "random", **patch, "modality": "image"}
+    fields.setdefault("size", usual_size(fields["where"]))
     choice = GuardChoice(
         defenses=names, thresholds=thresholds, share=share, aware=aware, penalties=tuple(penalties),
         search=search, queries=queries, checks=checks, expectation=expectation, seed=seed, patch=patch_choice(fields),
@@ -112,11 +154,11 @@ def evaluate_patches(
         if isinstance(detector, str)
         else detector
     )
-    task = detect_task(
+    return detect_task(
         victim, data if data is not None else open_boxed(annotations, images, n_samples), choice, goal=goal,
-        attacked=attacked, label=label, image_size=image_size, calibration=calibration, extra=extra, device=where,
+        attacked=attacked, label=label, image_size=image_size, letterbox=letterbox, calibration=calibration,
+        extra=extra, device=where,
     )  # fmt: skip
-    return run_evaluate(task, None if out is None else Target(out=out, restart=restart), batch, callback)
 
 
 def open_boxed(annotations: str | Path | None, images: str | Path | None, count: int | None = None) -> BoxedSet:
@@ -142,6 +184,7 @@ def detect_task(
     attacked: str | None = None,
     label: str | None = None,
     image_size: Size | None = None,
+    letterbox: bool = False,
     calibration: str | Path | BoxedSet | None = None,
     extra: Sequence[Purifier] = (),
     device: torch.device | None = None,
@@ -151,7 +194,7 @@ def detect_task(
 
     Args:
         detector, data, choice: what to do.
-        goal, attacked, label, image_size, calibration, extra: see `evaluate_patches`.
+        goal, attacked, label, image_size, letterbox, calibration, extra: see `evaluate_patches`.
         device: where the detector runs; None: the CPU.
         given: how a command line named detector and data; they are recorded so.
     """
@@ -162,7 +205,7 @@ def detect_task(
     classes = tuple(detector.classes)
     size = image_size or SIZES.get(name)
     wish = Wish(goal, _position(attacked, classes, "--class"), _position(label, classes, "--label"))
-    every = BoxedImages(data, classes, size)
+    every = BoxedImages(data, classes, size, square=letterbox)
     aimed, without = every.where(lambda objects: has_aims(objects, wish))
     if not len(aimed):
         what = "an object" if attacked is None else f'a "{attacked}"'
@@ -218,7 +261,7 @@ def _clean(
     if not choice.needs_clean:
         return None, []
     if isinstance(calibration, BoxedSet):
-        return BoxedImages(calibration, data.classes, data.size), []
+        return BoxedImages(calibration, data.classes, data.size, square=data.square), []
     if calibration is not None:
         return Photographs(calibration, masks=False, size=data.size), []
     if isinstance(data.data, ShapeScenes):

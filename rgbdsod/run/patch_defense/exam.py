@@ -62,6 +62,7 @@ class Exam:
         donor: of natural crops.
         advance: takes how many images are done, in fractions.
         checked: ids of the images on which the attacks themselves are tested.
+        base: the patches, where they are there already; None: one is sought for each image.
     """
 
     subject: Subject
@@ -70,13 +71,12 @@ class Exam:
     donor: Donor
     advance: Callable[[float], None] = field(default=lambda done: None)
     checked: frozenset[str] = frozenset()
+    base: PatchResult | None = None
 
     def take(self) -> Examined:
         """Attack, defend, measure."""
-        subject, share = self.subject, len(self.subject.ids) / (len(self.entries) + 1)
-        bare = Behind(subject.problem, patch_defense("none"), objects=subject.objects)
-        settings, every = self.choice.patch.parameters(), range(len(subject.ids))
-        base = make_patches(subject, bare, settings, self.choice, every)
+        share = len(self.subject.ids) / (len(self.entries) + 1)
+        base = self._sought() if self.base is None else self.base
         self.advance(share)
         controls = self._controls(base)
         rows: list[Row] = []
@@ -91,6 +91,12 @@ class Exam:
             rows += self._rows(entry, base, looks, columns, undefended)
             self.advance(share * (turn + 2))
         return Examined(rows, kept, base, aware)
+
+    def _sought(self) -> PatchResult:
+        """A patch against the undefended victim for each image."""
+        subject = self.subject
+        bare = Behind(subject.problem, patch_defense("none"), objects=subject.objects)
+        return make_patches(subject, bare, self.choice.patch.parameters(), self.choice, range(len(subject.ids)))
 
     def _views(
         self, entry: Entry, base: PatchResult, controls: dict[str, dict[str, Tensor]]

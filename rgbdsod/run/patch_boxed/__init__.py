@@ -1,0 +1,1 @@
+"""One patch for all images before a detector: fitted on some, laid on others."""
