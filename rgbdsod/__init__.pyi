@@ -19,6 +19,7 @@ from .run.catalogue import list_datasets as list_datasets
 from .run.catalogue import list_models as list_models
 from .run.evaluate import evaluate as evaluate
 from .run.evaluate import evaluate_maps as evaluate_maps
+from .run.interpolate import interpolate as interpolate
 from .run.train import train as train
 
 __version__: str
@@ -29,6 +30,7 @@ __all__ = [
     "evaluate",
     "evaluate_maps",
     "info",
+    "interpolate",
     "list_attacks",
     "list_datasets",
     "list_models",

@@ -17,8 +17,8 @@ def command(
     kind: Annotated[
         str | None,
         Argument(
-            help="models, attacks, objectives, datasets, metrics, methods, presets, detectors, patch-defenses, hardenings, stages, "
-            "stages, or a wildcard."
+            help="models, attacks, objectives, datasets, metrics, methods, presets, detectors, patch-defenses, "
+            "hardenings, stages, or a wildcard."
         ),
     ] = None,
     pattern: Annotated[str | None, Argument(help="A wildcard: 'jldcf*'.")] = None,

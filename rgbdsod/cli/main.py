@@ -32,6 +32,7 @@ COMMANDS = {
     "evaluate": "Measure the maps of a model, or of ready maps.",
     "defend": "Put defences before a network, and attack it without and with knowledge of them.",
     "train": "Train or fine-tune a network; the same command continues a training that was stopped.",
+    "interpolate": "Write networks between a clean and a hardened one, and measure what each withstands.",
     "ablate": "Train designs that differ in one thing, attack each input of each, and compare.",
     "universal": "Fit one noise for all images of a set, and measure it on others.",
     "generator": "Train a generator of perturbations, or of images, for attacks that draw instead of searching.",

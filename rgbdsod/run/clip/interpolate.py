@@ -14,20 +14,24 @@ _MOST = 1001  # points of a curve; more is a slip of the pen
 _DIGITS = 9
 
 
-def parse_path(text: str) -> tuple[float, ...]:
+def parse_path(text: str, flag: str = "--interpolate") -> tuple[float, ...]:
     """Shares of the tuned weights: "0:1:0.1" (from, to, step), or a list "0,0.5,1".
+
+    Args:
+        text: what the user typed after `flag`.
+        flag: its name, for messages.
 
     Raises:
         UsageError: something else stands there.
     """
     parts = text.split(":")
     if len(parts) == 1:
-        return tuple(parse_number(part, "--interpolate") for part in text.split(","))
+        return tuple(parse_number(part, flag) for part in text.split(","))
     if len(parts) != 3:
-        raise UsageError(f"--interpolate {text}: expected FROM:TO:STEP, for example 0:1:0.1")
-    start, end, step = (parse_number(part, "--interpolate") for part in parts)
+        raise UsageError(f"{flag} {text}: expected FROM:TO:STEP, for example 0:1:0.1")
+    start, end, step = (parse_number(part, flag) for part in parts)
     if step <= 0 or end < start or (end - start) / step > _MOST:
-        raise UsageError(f"--interpolate {text}: expected FROM below TO and a step above 0, for example 0:1:0.1")
+        raise UsageError(f"{flag} {text}: expected FROM below TO and a step above 0, for example 0:1:0.1")
     count = int((end - start) / step + 1e-9) + 1
     return tuple(round(start + turn * step, _DIGITS) for turn in range(count))
 
