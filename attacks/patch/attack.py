@@ -72,6 +72,8 @@ def adversarial_patch(
         shape: "square", "disc", "rounded", sides such as "3:2", or a picture's name: its alpha is the shape.
         where: "random"; "fixed"; "on-object", "off-object" or "boundary", for problems that know their objects;
             "box": in the middle of each box, its side a share of the box's (that of `targets`, else of the object);
+            "apde": on every box, its side a share of the box's longer one and at least 10 pixels, at 40 to 60 % of the
+            height, turned by up to 15 degrees (the APDE benchmark, whose share is 20 %);
             "worst": where the gradient is largest, the best of eight places after a short attack; "learned": at first
             as "random", then place and turn are sought with the patch.
         at: fixed only: the centre as shares of width and height.

@@ -13,7 +13,13 @@ _PATCH, _GUARD = "Patch", "Defences"
 
 Size = Annotated[str, Option(help="Share of the image that the patch covers.", rich_help_panel=_PATCH)]
 Shape = Annotated[str, Option(help="square, disc, rounded, or sides such as 3:2.", rich_help_panel=_PATCH)]
-Where = Annotated[str, Option(help="random, fixed, on-object, off-object, boundary, worst.", rich_help_panel=_PATCH)]
+Where = Annotated[
+    str,
+    Option(
+        help="random, fixed, on-object, off-object, boundary, box, worst, learned; apde: every box.",
+        rich_help_panel=_PATCH,
+    ),
+]
 At = Annotated[str, Option(help="fixed: centre as shares of width and height.", rich_help_panel=_PATCH)]
 Transforms = Annotated[str, Option(help="none, digital, print, hard, ...: drawn at each step.", rich_help_panel=_PATCH)]
 Draws = Annotated[int, Option(help="Of the transforms in one gradient.", rich_help_panel=_PATCH)]
