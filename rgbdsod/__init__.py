@@ -20,6 +20,7 @@ _EXPORTS = {
     "evaluate": "run.evaluate",
     "evaluate_maps": "run.evaluate",
     "info": "run.catalogue",
+    "interpolate": "run.interpolate",
     "list_attacks": "run.catalogue",
     "list_datasets": "run.catalogue",
     "list_models": "run.catalogue",
