@@ -27,7 +27,7 @@ class Patch:
         facts: where it comes from, in JSON's types: attack, seed, victim, data, size.
 
     Raises:
-        UsageError: parts of different sizes, or parts that the depth mode needs are missing.
+        UsageError: parts of different sizes, an empty shape, or parts that the depth mode needs are missing.
     """
 
     alpha: Tensor
@@ -39,6 +39,8 @@ class Patch:
 
     def __post_init__(self) -> None:
         surface = Surface(self.depth_mode)
+        if not bool((self.alpha >= 0.5).any()):
+            raise UsageError("a patch whose alpha reaches one half nowhere covers nothing; pass a shape in its alpha")
         for name, part, channels in (
             ("alpha", self.alpha, 1),
             ("content", self.content, 3),

@@ -22,7 +22,7 @@ _FIELDS = {
 
 
 class CocoSet(BoxedSet):
-    """Images of a COCO instances file; boxes without width or height are left out with a warning.
+    """Images of a COCO instances file; boxes without width or height in their images are left out with a warning.
 
     Args:
         annotations: the json file.
@@ -47,7 +47,9 @@ class CocoSet(BoxedSet):
         """The file as it is read, for exports that keep its fields."""
         dropped = self._group(content)
         self._check_files()
-        warnings = [f"{dropped} boxes without width or height are left out"] if dropped else []
+        warnings = (
+            [f"{dropped} boxes without width or height in their images are left out"] if dropped else []
+        )
         ids = [int(one["id"]) for one in self._images]
         super().__init__(self._path.stem, ids, [str(one["name"]) for one in categories], warnings)
 
@@ -82,13 +84,13 @@ class CocoSet(BoxedSet):
         return self._rows[int(self._images[position]["id"])]
 
     def _group(self, content: Record) -> int:
-        """Sort annotations by image; returns how many boxes are degenerate."""
+        """Sort annotations by image; returns how many boxes show nothing."""
         self._place = {number: place for place, number in enumerate(self.category_ids)}
         self._rows: dict[int, list[Record]] = defaultdict(list)
-        known = {int(one["id"]) for one in content["images"]}
+        sizes = {int(one["id"]): (int(one["width"]), int(one["height"])) for one in content["images"]}
         dropped = 0
         for one in content["annotations"]:
-            if int(one["image_id"]) not in known:
+            if int(one["image_id"]) not in sizes:
                 raise DataError(
                     f"{self._path.name}: annotation {one.get('id')} is of image {one['image_id']}, which the file does "
                     "not list; use the annotations as they were released"
@@ -98,7 +100,7 @@ class CocoSet(BoxedSet):
                     f"{self._path.name}: annotation {one.get('id')} has category {one['category_id']}, which the file "
                     "does not name; add it to the categories"
                 )
-            if min(one["bbox"][2:]) > 0:
+            if _shows(one["bbox"], sizes[int(one["image_id"])]):
                 self._rows[int(one["image_id"])].append(one)
             else:
                 dropped += 1
@@ -114,6 +116,12 @@ class CocoSet(BoxedSet):
             )
         for one in self._images[:1]:
             _check_size(one, read_header(self._folder / one["file_name"]).size)
+
+
+def _shows(box: list[float], size: tuple[int, int]) -> bool:
+    """Whether some part of a box x, y, w, h lies in its image of (W, H)."""
+    ends = zip(box[:2], box[2:], size, strict=True)
+    return all(width > 0 and start < side and start + width > 0 for start, width, side in ends)
 
 
 def _check_size(record: Record, found: tuple[int, int]) -> None:

@@ -47,7 +47,7 @@ def test_reads_boxes_labels_groups_and_drops_degenerate_boxes(tmp_path: Path) ->
     data = CocoSet(written(tmp_path), tmp_path)
     assert data.classes == ("car", "dog")
     assert data.ids == [4, 9]
-    assert data.warnings == ["1 boxes without width or height are left out"]
+    assert data.warnings == ["1 boxes without width or height in their images are left out"]
     assert len(data[0].boxes) == 0
     image = data[1]
     assert image.boxes.tolist() == [[2, 3, 12, 15], [0, 0, 30, 20]]

@@ -121,7 +121,7 @@ def test_images_of_crowds_and_degenerate_boxes_alone_are_left_out(patch, tmp_pat
         patch, "fcos.tiny", CocoSet(annotations, images), where="random", image_size=(64, 64)
     )
     assert (result.outcome.piece.ids, result.metrics["no_object"]) == (["1"], ["2"])
-    assert ("boxes without width or height are left out" in "".join(result.warnings)) == (not crowd)
+    assert ("boxes without width or height in their images are left out" in "".join(result.warnings)) == (not crowd)
 
 
 def test_annotations_that_do_not_fit_cost_one_sentence(patch, tmp_path):

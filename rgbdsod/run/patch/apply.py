@@ -18,6 +18,7 @@ from rgbdsod.run.attack import picture_count
 from rgbdsod.run.execute import ImageCallback, Target
 from rgbdsod.run.modeling import get_data, get_model
 from rgbdsod.run.patch.given import Given
+from rgbdsod.run.patch.laying import check_fits, shape_of
 from rgbdsod.run.patch.make import run_patch
 from rgbdsod.run.patch.result import PatchRun
 from rgbdsod.run.patch.settings import PatchSettings
@@ -97,6 +98,7 @@ def apply_task(
     chosen = settings_of(patch, wanted)
     attacked = changed_inputs(patch, model, modality)
     images = check_images(data, empty)
+    check_fits(images.sizes(), chosen, shape_of(patch, chosen.shape))
     source = Given(patch, chosen, str(file), patch_digest(file))
     return PatchTask(
         model, images, chosen, attacked, source, pictures=picture_count(save_images, len(images)),

@@ -1,6 +1,6 @@
 """Patches on pictures: where a saved one goes, and what it makes of the inputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +90,23 @@ class Laid:
         spot = Spot(x, y, across, down, float(pose.roll[0]))
         hung = hang_at(inputs, self.patch, [[spot]], setting, [sample_id])
         return hung.inputs, hung.mask[0, 0].cpu().numpy()
+
+
+def check_fits(sizes: Iterable[tuple[int, int]], chosen: PatchSettings, shape: str | Tensor) -> None:
+    """Refuse a patch that does not fit into some picture, before anything is computed.
+
+    Args:
+        sizes: of the pictures, (H,W).
+        chosen: settings of the run.
+        shape: of the patch, or its cover (1,h,w).
+
+    Raises:
+        UsageError: it is larger than a picture, smaller than a pixel, or leaves a picture at its fixed place.
+    """
+    for image in sorted(set(sizes)):
+        span = window(chosen.size, shape, image)
+        if chosen.where == "fixed":
+            chosen.placement.allowed(torch.ones(span, dtype=torch.bool), image, None)
 
 
 def shape_of(patch: Patch, shape: str) -> str | Tensor:

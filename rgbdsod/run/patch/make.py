@@ -13,6 +13,7 @@ from rgbdsod.run.modeling import device_of, get_data, get_model
 from rgbdsod.run.patch.batches import halves, refuse_shared
 from rgbdsod.run.patch.catalogue import write_catalogue
 from rgbdsod.run.patch.fitted import Fitted
+from rgbdsod.run.patch.laying import check_fits
 from rgbdsod.run.patch.result import PatchRun
 from rgbdsod.run.patch.settings import PatchSettings
 from rgbdsod.run.patch.sought import Sought
@@ -99,6 +100,7 @@ def make_task(
     if fit_data is not None and not chosen.universal:
         raise UsageError("--fit-data is for a universal patch; add --universal")
     images = check_images(data, empty)
+    check_fits(images.sizes(), chosen, chosen.shape)
     source: Sought | Fitted
     if chosen.universal:
         fit, images = halves(images, chosen.seed) if fit_data is None else (check_images(fit_data, empty), images)
