@@ -57,10 +57,11 @@ class FreeTraining:
         leaves = {}
         for name, own in balls.items():
             change = step.memory.get(name)
-            kept = change is not None and change.shape == own.clean.shape
-            point = own.project(own.clean + change) if kept else own.clean.clone()
-            leaves[name] = point.detach().requires_grad_()
-            leaves[name].register_hook(partial(_remember, step.memory, name, own, leaves[name].detach()))
+            point = own.clean
+            if change is not None and change.shape == point.shape:
+                point = own.project(point + change)
+            leaf = leaves[name] = point.detach().clone().requires_grad_()
+            leaf.register_hook(partial(_remember, step.memory, name, own, leaf.detach()))  # type: ignore[no-untyped-call]
         return step.loss(step.outputs({**step.inputs, **leaves}))
 
 

@@ -46,7 +46,8 @@ class Consistency:
 
     def __call__(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted sum of the losses, and each by name; 0 before the network has seen anything."""
-        total, seen = torch.zeros((), device=self.model.device), {}
+        total = torch.zeros((), device=self.model.device)
+        seen: dict[str, Tensor] = {}
         if step.learned is None:
             return total, seen
         moved, outputs = step.learned

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -230,7 +230,7 @@ class Trainer:
 
     def _validate(self, val_set: Dataset) -> dict[str, float]:
         """Measure, keep the best weights, and save the last."""
-        kept = self.model if self.average is None else self.average.module
+        kept = self.model if self.average is None else cast(SaliencyModel, self.average.module)
         measures = validate(kept, val_set)
         self._log({"event": "validation", "iteration": self.progress.iteration, **measures})
         if isinstance(self.adversarial, FastTraining):
@@ -279,7 +279,8 @@ def _average(model: SaliencyModel, share: float) -> AveragedModel:
 
     Source: Izmailov et al., "Averaging Weights Leads to Wider Optima", arXiv 1803.05407, with exponential weights.
     """
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(share), use_buffers=True)
+    follow = get_ema_multi_avg_fn(share)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
 
 
 def _board(folder: Path) -> Any:
