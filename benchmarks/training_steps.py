@@ -95,7 +95,7 @@ def main(
     print(f"a step in passes of clean training (k {steps}, batch {batch}, {size}x{size}, {device}, {clock} clock)")
     print(f"{'network':<12}" + "".join(f"{name:>9}" for name in ("bare", *MAP_HARDENINGS.names())) + "  pgd/(k+1)")
     for name in models.split(","):
-        model = build_model(name, seed=0, device=device).train()
+        model = build_model(name, seed=0, device=device).at((size, size)).train()
         turns = contestants(model, images(batch, size, device), steps, modality)
         times: dict[str, list[float]] = {key: [] for key in turns}
         for number in range(rounds + 1):

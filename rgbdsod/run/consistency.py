@@ -67,6 +67,7 @@ class Consistency:
         """How far the map that the step learned from is from the frozen network's of the clean inputs."""
         if self.frozen is None:
             raise TypeError("a model constraint without a frozen model")
+        self.frozen.eval()  # its encoders may just have been compared on statistics of the batch
         with torch.no_grad():
             clean = step.logits({name: value.float() for name, value in self.frozen.outputs(step.inputs).items()})
         return bernoulli_kl(clean, step.logits(outputs)).mean()
@@ -75,7 +76,7 @@ class Consistency:
         """The mean over both inputs of how far features have moved from the frozen network's."""
         if self.frozen is None or self.old_streams is None or self.streams is None:
             raise TypeError("a feature consistency without a frozen model")
-        self.old_streams.train(self.streams.training)
+        self.old_streams.train(self.model.training)
         with torch.no_grad():
             old = self._features(self.old_streams, self.frozen, clean)
         return torch.stack([feature_distance(attacked[name], old[name]).mean() for name in NAMES]).mean()

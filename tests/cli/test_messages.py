@@ -71,7 +71,8 @@ USAGE = [
     ("train --adversarial pdg", 'no hardening "pdg"; did you mean "pgd"? (rgbdsod list hardenings)'),
     (
         "train --adversarial both",
-        "--adversarial both: it names the method now, and --modality the inputs; type --adversarial pgd --modality both",
+        "--adversarial both: it names the method now, and --modality the inputs; "
+        "type --adversarial pgd --modality both",
     ),
     ("train --adversarial-eps 4/255", "--adversarial-eps is --eps now; type --adversarial pgd --eps 4/255"),
     ("train --adversarial-steps 3", "--adversarial-steps is --steps now; type --adversarial pgd --steps 3"),
@@ -109,6 +110,11 @@ USAGE = [
     (
         "train --adversarial pgd --attention-consistency -1",
         "--attention-consistency -1: a weight of 0 or more, such as 1",
+    ),
+    ("interpolate a.pt b.pt --steps 3", "--steps has no effect without --attack pgd"),
+    (
+        "interpolate a.pt b.pt --alpha 1:0:0.5",
+        "--alpha 1:0:0.5: expected FROM below TO and a step above 0, for example 0:1:0.1",
     ),
     ("info pdg", 'nothing is called "pdg"; did you mean "pgd"? (rgbdsod list)'),
     (
