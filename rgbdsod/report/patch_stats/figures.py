@@ -16,6 +16,7 @@ Row = Mapping[str, Any]
 _SIZE = (5.2, 3.4)
 _BINS = 32
 _BESIDE = ("crops", "smooth", "noise")  # of what is measured beside patches, the spectra that are drawn
+_STYLES = (":", "-.", (0, (1, 4)))
 
 
 def spectra_figure(metrics: Mapping[str, Any], prefix: str) -> str:
@@ -33,13 +34,15 @@ def spectra_figure(metrics: Mapping[str, Any], prefix: str) -> str:
         axes.tick_params(color=RULE, which="both")
         for own in metrics["beside"]:
             if own["id"] in _BESIDE and own["file"] is not None:
-                _line(axes, own["file"], MUTED, ":", own["id"])
+                _line(axes, own["file"], MUTED, _STYLES[_BESIDE.index(own["id"])], own["id"])
         for place, own in enumerate(metrics["sets"]):
             colour = RUNS[place % len(RUNS)]
             for part, style in (("file", "-"), ("seen", "--")):
                 if own[part] is not None:
                     _line(axes, own[part], colour, style, own["id"] if part == "file" else "")
         axes.set(xscale="log", yscale="log", xlabel="cycles per pixel", ylabel="share of the power")
+        axes.set_xticks([0.05, 0.1, 0.2, 0.4], ["0.05", "0.1", "0.2", "0.4"])
+        axes.set_xticks([], minor=True)
         axes.legend(frameon=False, labelcolor=INK, fontsize=7)
         return to_svg(figure, prefix, "Radial spectra of patches, crops, smooth pictures and noise")
 
@@ -85,7 +88,7 @@ def write_stats_figures(metrics: Mapping[str, Any], folder: str | Path) -> list[
     return made
 
 
-def _line(axes: "Axes", found: Row, colour: str, style: str, label: str) -> None:
+def _line(axes: "Axes", found: Row, colour: str, style: Any, label: str) -> None:
     """One profile; its lowest ring holds what the window spreads of the mean."""
     radii = [(at + 0.5) / _BINS / 2 for at in range(_BINS)]
     pairs = [pair for pair in zip(radii, found["profile"], strict=True) if pair[1] > 0][1:]

@@ -36,7 +36,10 @@ def stats_section(run: Run, anchor: str, page: Path, shown: Shown) -> Section:
         Figure(
             spectra_figure(metrics, f"{anchor}-spectra"), "Radial power, in the file, and dashed as an image shows it"
         ),
-        Figure(distances_figure(metrics, f"{anchor}-distances"), "Distance from crops, and strength against it"),
+        Figure(
+            distances_figure(metrics, f"{anchor}-distances"),
+            "Distance from crops, and strength against it where several sets have a known effect",
+        ),
     )
     return Section(
         anchor=anchor,
