@@ -59,6 +59,8 @@ class Chain:
             inputs: clean images.
             share: of them that a detector may accuse.
         """
+        if self.switch is None:
+            return self
         done: list[Defence] = []
         current: Inputs = inputs
         for place, part in enumerate(self.parts):
