@@ -1,7 +1,7 @@
 """Run the study of docs/patches.md: `make patch-study`.
 
 Patches on each input of the built-in networks beside their controls, patches moved to other networks, defences under
-patches that do not know them and under patches that do, and trained detectors. Some three hours on one core from
+patches that do not know them and under patches that do, and trained detectors. Some four hours on one core from
 nothing; what lies in `runs/patch-study` is not computed again, and `write_patch_study.py` makes the page of it.
 """
 
