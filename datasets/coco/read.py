@@ -47,9 +47,7 @@ class CocoSet(BoxedSet):
         """The file as it is read, for exports that keep its fields."""
         dropped = self._group(content)
         self._check_files()
-        warnings = (
-            [f"{dropped} boxes without width or height in their images are left out"] if dropped else []
-        )
+        warnings = [f"{dropped} boxes without width or height in their images are left out"] if dropped else []
         ids = [int(one["id"]) for one in self._images]
         super().__init__(self._path.stem, ids, [str(one["name"]) for one in categories], warnings)
 

@@ -235,7 +235,7 @@ def test_apde_turns_the_patch_in_the_picture():
     boxes = torch.tensor([[2.0, 2.0, 62.0, 62.0]])
 
     class Turned(MapProblem):
-        targets = [Boxed.Target(boxes), Boxed.Target(boxes[:0])]
+        targets = (Boxed.Target(boxes), Boxed.Target(boxes[:0]))
 
     known = Turned(problem.modules[0], problem.objects.float())
     result = adversarial_patch(known, inputs, {"rgb": Budget(eps=1.0)}, steps=2, where="apde", patch_size=0.5, seed=2)
