@@ -28,18 +28,19 @@ def command(
     lines = {found.kind: found.name, "summary": found.summary, **found.facts}
     for key, value in found.parameters.items():
         allowed = f" ({found.ranges[key]})" if found.ranges.get(key) else ""
-        lines[_typed(found.kind, key)] = f"default {_show(value)}{allowed}"
+        lines[_typed(found.kind, key)] = f"default {_show(value, found.kind)}{allowed}"
     width = max(len(key) for key in lines)
     for key, value in lines.items():
         screen.result(f"{key.ljust(width)}  {value}")
 
 
 def _typed(kind: str, parameter: str) -> str:
-    """How a parameter is given: as a flag, through --set, or, of a defence against patches, in Python."""
-    if kind == "patch-defense":
+    """How a parameter is given: as a flag, through --set, or, of a defence, within its name or in Python."""
+    if kind in ("defense", "patch-defense"):
         return f"{parameter}="
     return f"--set {parameter}=" if kind == "method" else f"--{parameter.replace('_', '-')}"
 
 
-def _show(value: object) -> str:
-    return "chosen by the attack" if value is None else str(value)
+def _show(value: object, kind: str) -> str:
+    chosen = "chosen by the attack" if kind == "attack" else "its own choice"
+    return chosen if value is None else str(value)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from rgbdsod.report.benchmark.page import bench_csv, bench_section, bench_tables
 from rgbdsod.report.clip.attention import attention_csv, attention_section, attention_tables
+from rgbdsod.report.defense.page import COMMAND as DEFEND_COMMAND
+from rgbdsod.report.defense.page import defense_csv, defense_section, defense_tables
 from rgbdsod.report.gallery import Shown
 from rgbdsod.report.patch.certificates import COMMAND as CERTIFY_COMMAND
 from rgbdsod.report.patch.certificates import certificate_csv, certificate_section, certificate_tables
@@ -43,6 +45,7 @@ KINDS: Mapping[str, Kind] = {
     "bench": Kind("a benchmark", lambda run, anchor, page, shown: bench_section(run, anchor), bench_tables, bench_csv),
     "clip attention": Kind("a look at attention maps", attention_section, attention_tables, attention_csv),
     **dict.fromkeys(GUARD_COMMANDS, Kind("a run on defences", guard_section, guard_tables, guard_csv)),
+    DEFEND_COMMAND: Kind("a run on input defences", defense_section, defense_tables, defense_csv),
     CERTIFY_COMMAND: Kind("a run of certificates", certificate_section, certificate_tables, certificate_csv),
     MAPS_COMMAND: Kind("a run of cross-modal maps", maps_section, maps_tables, maps_csv),
     STATS_COMMAND: Kind("a comparison of patches with photographs", stats_section, stats_tables, stats_csv),

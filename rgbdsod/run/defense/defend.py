@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from rgbdsod.datasets import Dataset, load_dataset
-from rgbdsod.defenses import Chain
-from rgbdsod.defenses.filters.detect import WATCHED, Detect
-from rgbdsod.defenses.filters.grammar import parse
+from rgbdsod.defenses import Chain, compose
 from rgbdsod.errors import UsageError
 from rgbdsod.models import SaliencyModel
 from rgbdsod.run.attack_settings import AttackPlan, AttackSettings
 from rgbdsod.run.defense.choice import USUAL, WEIGHTS, DefenseChoice, texts_of
+from rgbdsod.run.defense.equip import equipped
 from rgbdsod.run.defense.result import DefenseResult
 from rgbdsod.run.defense.task import CALIBRATION_IMAGES, DefenseTask
 from rgbdsod.run.execute import ImageCallback, Target, execute
@@ -127,19 +126,20 @@ def defense_task(
         given: how a command line named model and data; they are recorded so.
     """
     choice = choice.checked()
+    chains = [*(compose(text, seed=settings.seed) for text in choice.defenses), *extra]
+    chains = [equipped(chain, model) for chain in chains]
     plan = AttackPlan.of(settings, model.inputs, model.name)
     if len(plan.radii) > 1:
         raise UsageError(f"--eps has {len(plan.radii)} values, and defend takes one; run it once for each")
     rehearse(plan)
-    switched = choice.needs_clean or any(chain.switch for chain in extra)
+    switched = any(chain.switch for chain in chains)
     clean, warnings = _clean(calibration, data) if switched else (None, [])
     named = {"model": model.name, "data": data.name} if given is None else dict(given)
     if calibration is not None:
         named["calibration"] = calibration.name if isinstance(calibration, Dataset) else str(calibration)
-    warnings += [text for chain in choice.defenses for text in _unwatched(chain, plan)]
-    return DefenseTask(
-        model, check_images(data, "skip"), clean, plan, choice, tuple(extra), named, list(dict.fromkeys(warnings))
-    )  # fmt: skip
+    warnings += [text for chain in chains for text in _unwatched(chain, plan)]
+    images, said = check_images(data, "skip"), list(dict.fromkeys(warnings))
+    return DefenseTask(model, images, clean, plan, choice, chains, tuple(one.name for one in extra), named, said)
 
 
 def run_defense(
@@ -154,14 +154,11 @@ def run_defense(
     return DefenseResult(execute(task, target=target, device=device, batch=batch, callback=callback, on_open=on_open))
 
 
-def _unwatched(text: str, plan: AttackPlan) -> list[str]:
+def _unwatched(chain: Chain, plan: AttackPlan) -> list[str]:
     """What is to be said where a detector does not watch what is attacked."""
-    for part in parse(text):
-        watched = {"detect": WATCHED.get(part.settings.get("watch", Detect.watch)), "depurator": ("depth",)}
-        seen = watched.get(part.name)
-        if seen is not None and (missed := [name for name in plan.attacked if name not in seen]):
-            return [f"{text} watches {' and '.join(seen)}, and the attack is on {' and '.join(missed)}"]
-    return []
+    seen = plan.attacked if chain.switch is None else chain.switch.watched
+    missed = [name for name in plan.attacked if name not in seen]
+    return [f"{chain.name} watches {' and '.join(seen)}, and the attack is on {' and '.join(missed)}"] if missed else []
 
 
 def _clean(calibration: str | Path | Dataset | None, data: Dataset) -> tuple[Dataset, list[str]]:

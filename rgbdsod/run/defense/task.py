@@ -8,14 +8,13 @@ from typing import Any
 from torch import nn
 
 from rgbdsod.datasets import Dataset
-from rgbdsod.defenses import Chain, compose
+from rgbdsod.defenses import Chain
 from rgbdsod.metrics import MaskCache
 from rgbdsod.models import SaliencyModel
 from rgbdsod.run.attack_piece import AttackPiece
 from rgbdsod.run.attack_settings import AttackPlan
 from rgbdsod.run.defense.checks import CHECKED
 from rgbdsod.run.defense.choice import DefenseChoice
-from rgbdsod.run.defense.equip import equipped
 from rgbdsod.run.defense.exam import Exam
 from rgbdsod.run.defense.metrics import defense_metrics
 from rgbdsod.run.modeling import data_record, device_of, inputs_of, model_record
@@ -35,8 +34,9 @@ class DefenseTask:
         data: its images.
         clean: images that set limits; None: no defence has any.
         plan: of the attack; one set of radii.
-        choice: the defences, and who knows of them.
-        extra: chains that are ready.
+        choice: how the defences are attacked.
+        chains: the defences, the empty one first; their limits are set by `begin`.
+        extra: names of those that a user made.
         given: how model and data were named, for config.toml.
         warnings: what a user should know before trusting a number.
     """
@@ -46,12 +46,12 @@ class DefenseTask:
     clean: Dataset | None
     plan: AttackPlan
     choice: DefenseChoice
-    extra: tuple[Chain, ...] = ()
+    chains: list[Chain]
+    extra: tuple[str, ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     command: str = "defend"
     cache: MaskCache = field(default_factory=MaskCache)
-    _chains: list[Chain] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -66,7 +66,7 @@ class DefenseTask:
 
     def settings(self) -> dict[str, Any]:
         """All that the numbers depend on."""
-        more = {"extra": ",".join(one.name for one in self.extra)} if self.extra else {}
+        more = {"extra": ",".join(self.extra)} if self.extra else {}
         return {**self.given, **self.plan.record(), **self.choice.record(), **more}
 
     def record(self) -> dict[str, Any]:
@@ -77,17 +77,14 @@ class DefenseTask:
                 "dtype": chosen.dtype}  # fmt: skip
 
     def begin(self, store: Store) -> None:
-        """Make the defences and set their limits."""
-        made = [equipped(compose(text, seed=self.plan.settings.seed), self.model) for text in self.choice.defenses]
-        chains = [*made, *(equipped(one, self.model) for one in self.extra)]
-        if self.clean is not None:
-            alike = [at for at, size in enumerate(self.clean.sizes()) if size == self.clean.sizes()[0]]
-            samples = [self.clean[at] for at in alike[:CALIBRATION_IMAGES]]
-            batch = inputs_of(samples, self.model.inputs, device_of(self.model))
-            clean = {name: batch[name] for name in self.model.inputs}
-            ids = [sample.id for sample in samples]
-            chains = [one.given(ids, "clean").calibrate(clean, self.choice.fpr) for one in chains]
-        self._chains = chains
+        """Set the limits."""
+        if self.clean is None:
+            return
+        alike = [at for at, size in enumerate(self.clean.sizes()) if size == self.clean.sizes()[0]]
+        samples = [self.clean[at] for at in alike[:CALIBRATION_IMAGES]]
+        batch = inputs_of(samples, self.model.inputs, device_of(self.model))
+        clean, ids = {name: batch[name] for name in self.model.inputs}, [sample.id for sample in samples]
+        self.chains = [one.given(ids, "clean").calibrate(clean, self.choice.fpr) for one in self.chains]
 
     def compute(self, part: list[int], store: Store, advance: Callable[[float], None]) -> Piece:
         """Attack images of one size."""
@@ -95,7 +92,7 @@ class DefenseTask:
         piece = AttackPiece(self.model, samples, self.plan, self.cache, weighted=False)
         masks = inputs_of(samples, self.model.inputs, device_of(self.model))["mask"]
         checked = self.data.ids[:CHECKED] if self.choice.aware and self.choice.checks else []
-        exam = Exam(piece, self.model, masks, self._chains, self.choice, checked=checked, advance=advance)
+        exam = Exam(piece, self.model, masks, self.chains, self.choice, checked=checked, advance=advance)
         return Piece([sample.id for sample in samples], exam.take())
 
     def metrics(self, merged: Piece) -> dict[str, Any]:
