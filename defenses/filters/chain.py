@@ -64,8 +64,10 @@ class Chain:
         done: list[Defence] = []
         current: Inputs = inputs
         for place, part in enumerate(self.parts):
-            loose = isinstance(part, Switch) and place not in self.kept
-            done.append(part.calibrate(current, share) if loose else part)
+            if isinstance(part, Switch) and place not in self.kept:
+                done.append(part.calibrate(current, share))
+            else:
+                done.append(part)
             current = done[-1](current).inputs
         return self._with(done)
 

@@ -74,7 +74,7 @@ class FeatureNoise(RandomDefence):
     def _noisy(self, _: nn.Module, __: object, features: Tensor) -> Tensor:
         """Streams that share an encoder come as one batch, several times as long as that of the images."""
         count = len(features) if self.ids is None else len(self.ids)
-        parts = features.split(count)
+        parts = torch.split(features, count)
         return torch.cat([part + self.strength * _spread(part) * self.streams(len(part)).normal(part)
                           for part in parts])  # fmt: skip
 
