@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rgbdsod.defenses.patch.cross.streams import window_mean
 from rgbdsod.defenses.patch.door import check_window
 from rgbdsod.defenses.patch.entropy import window_entropies
 from rgbdsod.defenses.patch.lgs import edges
 from rgbdsod.defenses.patch.localiser import MaskAndFill
-from rgbdsod.defenses.patch.cross.streams import window_mean
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

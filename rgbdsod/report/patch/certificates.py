@@ -66,7 +66,7 @@ def certificate_tables(run: Run) -> list[Table]:
     """A row for each certificate; certified and measured values have columns of their own."""
     metrics = run.metrics
     if metrics["kind"] == "maps":
-        columns = (
+        columns: tuple[Column, ...] = (
             Column("method", "text"), Column("layout", "text"), Column("patch", "text"), Column("pixels", "text"),
             Column("input", "text"), Column("copies"), Column("pixels", better="up", group="certified"),
             Column("IoU at least", better="up", group="certified"),
