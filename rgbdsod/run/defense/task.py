@@ -67,7 +67,8 @@ class DefenseTask:
     def settings(self) -> dict[str, Any]:
         """All that the numbers depend on."""
         more = {"extra": ",".join(self.extra)} if self.extra else {}
-        return {**self.given, **self.plan.record(), **self.choice.record(), **more}
+        attack = {key: value for key, value in self.plan.record().items() if key != "goal"}  # there is but one here
+        return {**self.given, **attack, **self.choice.record(), **more}
 
     def record(self) -> dict[str, Any]:
         """Entries of run.json."""
