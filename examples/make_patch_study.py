@@ -27,8 +27,7 @@ FAMILIES = ("make-bbsnet-rgb-0", *(f"natural-{family}-0" for family in NATURAL))
 STATISTICS = "statistics"
 DEPTH_MODES = (("depth", "card"), ("depth", "free"), ("both", "surface"), ("both", "card"), ("both", "free"))
 GUARDS = ("jpeg", "median", "tv", "lgs", "jedi", "pad-lite", "sac", "patchzero", "zmask", "cross-gate")
-FEW_GUARDS = ("median", "lgs", "jedi", "sac")
-DEPTH_GUARDS = ("median", "depurator", "cross-gate")
+FEW_GUARDS, FEW_SCENES = ("median", "lgs", "jedi", "sac"), "scenes:4@128x128#1048578"
 BOX_GUARDS = ("median", "lgs", "sac")
 PICTURES = "pictures"
 """The run that the page shows."""
@@ -95,13 +94,12 @@ class Study:
 
     def _defences(self) -> Iterator[tuple[str, Run]]:
         usual = {"where": "off-object", "size": "5%", "steps": STEPS}
-        cells = [("bbsnet", "rgb", GUARDS), ("jldcf", "rgb", FEW_GUARDS), ("d3net", "rgb", FEW_GUARDS)]
-        cells += [("d3net", "depth", DEPTH_GUARDS)]
-        for model, modality, guards in cells:
-            name = f"defend-{model}-{modality}"
+        cells = (("bbsnet", SCENES, GUARDS), ("jldcf", FEW_SCENES, FEW_GUARDS), ("d3net", FEW_SCENES, FEW_GUARDS))
+        for model, scenes, guards in cells:
+            name = f"defend-{model}"
             yield (
                 name,
-                _later(defend_patches, model, SCENES, out=self.out / name, modality=modality, defenses=guards, **usual),
+                _later(defend_patches, model, scenes, out=self.out / name, modality="rgb", defenses=guards, **usual),
             )
 
     def _detectors(self) -> Iterator[tuple[str, Run]]:
