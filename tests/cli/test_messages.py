@@ -120,7 +120,7 @@ USAGE = [
     (
         "list nothing*",
         'nothing matches "nothing*" among models, attacks, objectives, datasets, metrics, methods, presets, detectors, '
-        "patch-defenses, hardenings",
+        "defenses, patch-defenses, hardenings",
     ),
     ("report", "name the folder of a run, or pass --latest"),
 ]
