@@ -27,7 +27,9 @@ FAMILIES = ("make-bbsnet-rgb-0", *(f"natural-{family}-0" for family in NATURAL))
 STATISTICS = "statistics"
 DEPTH_MODES = (("depth", "card"), ("depth", "free"), ("both", "surface"), ("both", "card"), ("both", "free"))
 GUARDS = ("jpeg", "median", "tv", "lgs", "jedi", "pad-lite", "sac", "patchzero", "zmask", "cross-gate")
-FEW_GUARDS, FEW_SCENES = ("median", "lgs", "jedi", "sac"), "scenes:4@128x128#1048578"
+GUARDED = {"bbsnet": (SCENES, GUARDS), "d3net": ("scenes:4@128x128#1048578", ("median", "lgs", "jedi", "sac"))}
+"""The networks whose defences are measured: on what, and which."""
+
 BOX_GUARDS = ("median", "lgs", "sac")
 PICTURES = "pictures"
 """The run that the page shows."""
@@ -94,8 +96,7 @@ class Study:
 
     def _defences(self) -> Iterator[tuple[str, Run]]:
         usual = {"where": "off-object", "size": "5%", "steps": STEPS}
-        cells = (("bbsnet", SCENES, GUARDS), ("jldcf", FEW_SCENES, FEW_GUARDS), ("d3net", FEW_SCENES, FEW_GUARDS))
-        for model, scenes, guards in cells:
+        for model, (scenes, guards) in GUARDED.items():
             name = f"defend-{model}"
             yield (
                 name,

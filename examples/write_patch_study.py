@@ -11,6 +11,7 @@ import numpy as np
 import typer
 from make_patch_study import (
     DEPTH_MODES,
+    GUARDED,
     MODALITIES,
     MODELS,
     NATURAL,
@@ -105,7 +106,7 @@ class Page:
     def agreement(self) -> str:
         """Does finding the patch better go with losing less?"""
         found, gains = [], {"unaware": [], "aware": []}
-        for rows in (self.rows(f"defend-{model}") for model in MODELS):
+        for rows in (self.rows(f"defend-{model}") for model in GUARDED):
             bare = next(row for row in rows if row["row"] == "none")
             for row in rows:
                 if row["nmiou"] is None or row["row"] in ("oracle", "random-mask"):
