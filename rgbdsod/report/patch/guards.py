@@ -21,7 +21,7 @@ _NOTE = (
     "None: under the patch, without a defence. Unaware: the same patch, behind the defence. Aware: the worst for each "
     "image of that patch and of those made against the defence. Control: the most harmful of a grey card, noise, a "
     "natural crop and the patch shuffled. Effect: what the last attack takes beyond the control. Erased: share of the "
-    "object that is masked. *: the 95 % interval of the effect (paired bootstrap over images) excludes 0."
+    "object that is masked under the worst patch. *: the 95 % interval of the effect (paired bootstrap over images) excludes 0."
 )
 _WEAKER = "weaker: the attack that knows the defence is broken, so the row says nothing of robustness."
 _FOUND_NOTE = (
@@ -88,7 +88,9 @@ def _cells(own: Mapping[str, Any], seconds: float | None, head: str) -> tuple[Ce
     values = {view: own[view][head] for view in own if isinstance(own[view], Mapping) and head in own[view]}
     values["control"] = values.get(own["control"])
     effect = None if own["effect"] is None else Estimate(own["effect"], own.get("effect_low"), own.get("effect_high"))
-    found = (effect, own["smiou"], own["nmiou"], own["object_masked"], seconds)
+    aware = own.get("aware_object_masked")  # runs from before this was measured lack it
+    erased = own["object_masked"] if aware is None else aware
+    found = (effect, own["smiou"], own["nmiou"], erased, seconds)
     return (own["row"], *(values.get(view) for view in _VIEWS), *found, "weaker" if own["weaker"] else "")
 
 
