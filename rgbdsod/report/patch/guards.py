@@ -21,7 +21,8 @@ _NOTE = (
     "None: under the patch, without a defence. Unaware: the same patch, behind the defence. Aware: the worst for each "
     "image of that patch and of those made against the defence. Control: the most harmful of a grey card, noise, a "
     "natural crop and the patch shuffled. Effect: what the last attack takes beyond the control. Erased: share of the "
-    "object that is masked under the worst patch. *: the 95 % interval of the effect (paired bootstrap over images) excludes 0."
+    "object that is masked under the worst patch. *: the 95 % interval of the effect (paired bootstrap over images) "
+    "excludes 0."
 )
 _WEAKER = "weaker: the attack that knows the defence is broken, so the row says nothing of robustness."
 _FOUND_NOTE = (
