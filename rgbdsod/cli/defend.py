@@ -1,6 +1,5 @@
 """`rgbdsod defend`: a saliency network behind input defences, attacked unknowingly and knowingly."""
 
-import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +18,7 @@ from rgbdsod.cli.sources import (
     open_data,
     open_model,
     set_deterministic,
+    show_result,
     target,
     working_size,
 )
@@ -26,7 +26,6 @@ from rgbdsod.run.defense.choice import DefenseChoice, texts_of
 from rgbdsod.run.plugins import load_plugins
 
 if TYPE_CHECKING:
-    from rgbdsod.run.defense.result import DefenseResult
     from rgbdsod.run.defense.task import DefenseTask
 
 _SOURCES = ("model", "weights", "fusion", "encoder", "size", "data", "limit", "ids", "depth_invert", "depth_range",
@@ -144,7 +143,7 @@ def run_command(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str
         return
     with screen.progress("defend", "images") as advance:
         result = run_defense(task, target(flags), batch, advance, lambda: _header(screen, task))
-    _show(screen, result)
+    show_result(screen, result, result.summary(), result.warnings)
 
 
 def choice_of(flags: Mapping[str, Any]) -> DefenseChoice:
@@ -158,19 +157,6 @@ def choice_of(flags: Mapping[str, Any]) -> DefenseChoice:
     weights = tuple(parse_number(part, "--penalty") for part in flags["penalty"].split(",") if part.strip())
     own = {key: flags[key] for key in ("fpr", "aware", "search", "queries", "expectation", "draws", "checks")}
     return DefenseChoice(defenses=texts_of(flags["defense"]), weights=weights, **own).checked()
-
-
-def _show(screen: Screen, result: "DefenseResult") -> None:
-    """The document, or the table, what is suspicious, and where the run lies."""
-    if screen.as_json:
-        screen.document(result.document())
-        return
-    if result.outcome.reused:
-        screen.header("done    already, and read from its folder; --restart repeats it")
-    screen.result(result.summary())
-    for text in result.warnings:
-        screen.warn(text)
-    screen.result(f"saved   {result.folder}    open with: rgbdsod report {shlex.quote(str(result.folder))}")
 
 
 def _header(screen: Screen, task: "DefenseTask") -> None:

@@ -3,8 +3,9 @@
 import re
 import shlex
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rgbdsod.cli.screen import Screen
 from rgbdsod.errors import UsageError
@@ -15,8 +16,7 @@ from rgbdsod.models.table import MODELS
 if TYPE_CHECKING:
     from rgbdsod.datasets import Dataset
     from rgbdsod.models import SaliencyModel
-    from rgbdsod.run.execute import Target
-    from rgbdsod.run.results import AttackResult, EvalResult
+    from rgbdsod.run.execute import Outcome, Target
 
 _SKIPPED = "--empty skip leaves it out"
 
@@ -133,14 +133,34 @@ def command_line() -> str:
     return shlex.join(["rgbdsod", *sys.argv[1:]])
 
 
-def show_result(screen: Screen, result: "AttackResult | EvalResult", table: str) -> None:
-    """The document, or the table and where the run lies."""
+class Finished(Protocol):
+    """A result with a document and a run folder."""
+
+    @property
+    def outcome(self) -> "Outcome":
+        """What the run left."""
+        ...
+
+    @property
+    def folder(self) -> Path | None:
+        """The run folder."""
+        ...
+
+    def document(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        ...
+
+
+def show_result(screen: Screen, result: Finished, table: str, warnings: Sequence[str] = ()) -> None:
+    """The document, or the table, what is suspicious, and where the run lies."""
     if screen.as_json:
         screen.document(result.document())
         return
     if result.outcome.reused:
         screen.header("done    already, and read from its folder; --restart repeats it")
     screen.result(table)
+    for text in warnings:
+        screen.warn(text)
     screen.result(f"saved   {result.folder}    open with: rgbdsod report {shlex.quote(str(result.folder))}")
 
 

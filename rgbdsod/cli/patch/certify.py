@@ -18,6 +18,7 @@ from rgbdsod.cli.sources import (
     open_data,
     open_model,
     set_deterministic,
+    show_result,
     split,
     target,
 )
@@ -125,15 +126,7 @@ def run_certify(flags: Mapping[str, Any]) -> None:
 
     with screen.progress("certify", "images") as advance:
         result = run_certify(task, target(flags), batch, advance, lambda: _header(screen, task))
-    if screen.as_json:
-        screen.document(result.document())
-        return
-    if result.outcome.reused:
-        screen.header("done    already, and read from its folder; --restart repeats it")
-    screen.result(result.summary())
-    for text in result.warnings:
-        screen.warn(text)
-    screen.result(f"saved   {result.folder}")
+    show_result(screen, result, result.summary(), result.warnings)
 
 
 def _choice(flags: Mapping[str, Any]) -> "CertifyChoice":

@@ -1,6 +1,5 @@
 """`rgbdsod patch defend`: a saliency network under patches, behind defences, attacked unknowingly and knowingly."""
 
-import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,15 +18,13 @@ from rgbdsod.cli.sources import (
     open_data,
     open_model,
     set_deterministic,
+    show_result,
     target,
 )
 from rgbdsod.run.plugins import load_plugins
 
 if TYPE_CHECKING:
-    from rgbdsod.run.patch_defense.defend_result import DefendResult
     from rgbdsod.run.patch_defense.defend_task import DefendTask
-    from rgbdsod.run.patch_defense.detect_result import DetectResult
-    from rgbdsod.run.patch_defense.localise_result import LocaliseResult
 
 _SOURCES = ("model", "weights", "fusion", "encoder", "data", "limit", "ids", "depth_invert", "depth_range",
             "depth_unit", "resize_depth", "intersect", "plugin")  # fmt: skip
@@ -127,20 +124,7 @@ def run_defend(flags: Mapping[str, Any]) -> None:
         return
     with screen.progress("defend", "images") as advance:
         result = run_defend(task, target(flags), batch, advance, lambda: _header(screen, task))
-    show(screen, result)
-
-
-def show(screen: Screen, result: "DefendResult | DetectResult | LocaliseResult") -> None:
-    """The document, or the table, what is suspicious, and where the run lies."""
-    if screen.as_json:
-        screen.document(result.document())
-        return
-    if result.outcome.reused:
-        screen.header("done    already, and read from its folder; --restart repeats it")
-    screen.result(result.summary())
-    for text in result.warnings:
-        screen.warn(text)
-    screen.result(f"saved   {result.folder}    open with: rgbdsod report {shlex.quote(str(result.folder))}")
+    show_result(screen, result, result.summary(), result.warnings)
 
 
 def _header(screen: Screen, task: "DefendTask") -> None:

@@ -8,11 +8,10 @@ from typer import Context, Option
 from rgbdsod.cli import options
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.patch import guarding as own
-from rgbdsod.cli.patch.defend import show
 from rgbdsod.cli.patch.flags import typed
 from rgbdsod.cli.plan import show_work
 from rgbdsod.cli.screen import Screen
-from rgbdsod.cli.sources import batch_size, given, set_deterministic, split, target
+from rgbdsod.cli.sources import batch_size, given, set_deterministic, show_result, split, target
 from rgbdsod.errors import UsageError
 from rgbdsod.models.detectors.objective_table import DETECTION_OBJECTIVES
 from rgbdsod.models.detectors.table import DETECTORS
@@ -157,7 +156,7 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
             result = run_universal(task, target(flags), batch, advance, lambda: _header(screen, task))
         else:
             result = run_evaluate(task, target(flags), batch, advance, lambda: _header(screen, task))
-    show(screen, result)
+    show_result(screen, result, result.summary(), result.warnings)
 
 
 def run_localise(flags: Mapping[str, Any]) -> None:
@@ -188,7 +187,7 @@ def run_localise(flags: Mapping[str, Any]) -> None:
             task, target(flags), batch, advance,
             lambda: screen.header(f"data    {task.data.name}   {len(task.data)} images"),
         )  # fmt: skip
-    show(screen, result)
+    show_result(screen, result, result.summary(), result.warnings)
 
 
 def _task(flags: Mapping[str, Any], choice: "GuardChoice", size: tuple[int, int] | None) -> "DetectTask":

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rgbdsod.cli.patch.defend import show
 from rgbdsod.cli.patch.guarding import image_size
 from rgbdsod.cli.plan import show_work
 from rgbdsod.cli.screen import Screen
-from rgbdsod.cli.sources import batch_size, given, set_deterministic, split, target
+from rgbdsod.cli.sources import batch_size, given, set_deterministic, show_result, split, target
 from rgbdsod.errors import UsageError
 from rgbdsod.models.detectors.objective_table import DETECTION_OBJECTIVES
 from rgbdsod.models.detectors.table import DETECTORS
@@ -59,4 +58,4 @@ def run_laid(flags: Mapping[str, Any]) -> None:
     header = f"patch   {task.file}, {task.chosen.size}, {task.chosen.where}   on {task.name}, {len(task.data)} images"
     with screen.progress("apply", "images") as advance:
         result = run_evaluate(task, target(flags), batch, advance, lambda: screen.header(header))
-    show(screen, result)
+    show_result(screen, result, result.summary(), result.warnings)

@@ -18,6 +18,7 @@ from rgbdsod.cli.sources import (
     open_data,
     open_model,
     set_deterministic,
+    show_result,
     target,
 )
 from rgbdsod.run.patch_defense.choice import PatchChoice
@@ -114,15 +115,7 @@ def run_maps(flags: Mapping[str, Any]) -> None:
         return
     with screen.progress("maps", "images") as advance:
         result = run_maps(task, target(flags), batch, advance, lambda: _header(screen, task))
-    if screen.as_json:
-        screen.document(result.document())
-        return
-    if result.outcome.reused:
-        screen.header("done    already, and read from its folder; --restart repeats it")
-    screen.result(result.summary())
-    for text in result.warnings:
-        screen.warn(text)
-    screen.result(f"saved   {result.folder}")
+    show_result(screen, result, result.summary(), result.warnings)
 
 
 def _choice(flags: Mapping[str, Any]) -> "MapsChoice":

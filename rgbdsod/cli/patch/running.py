@@ -1,6 +1,5 @@
 """What `rgbdsod patch make` and `patch apply` do with their flags."""
 
-import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,12 @@ from rgbdsod.cli.sources import (
     open_data,
     open_model,
     set_deterministic,
+    show_result,
     target,
 )
 from rgbdsod.run.plugins import load_plugins
 
 if TYPE_CHECKING:
-    from rgbdsod.run.patch.result import PatchRun
     from rgbdsod.run.patch.settings import PatchSettings
     from rgbdsod.run.patch.task import PatchTask
 
@@ -115,7 +114,8 @@ def _run(screen: Screen, task: "PatchTask", flags: Mapping[str, Any], batch: int
 
     with screen.progress(label, "images") as advance:
         result = run_patch(task, target(flags), batch=batch, callback=advance, on_open=lambda: _header(screen, task))
-    _show(screen, result)
+    note = result.metrics["note"]
+    show_result(screen, result, f"{result.summary()}\n{note}" if note else result.summary())
 
 
 def _header(screen: Screen, task: "PatchTask") -> None:
@@ -134,16 +134,3 @@ def _header(screen: Screen, task: "PatchTask") -> None:
         own = "universal" if chosen.universal else "one for each image"
         parts += [own, f"transforms {chosen.transforms}", f"{chosen.steps} steps"]
     screen.header(f"patch   {', '.join(parts)}")
-
-
-def _show(screen: Screen, result: "PatchRun") -> None:
-    """The document, or the table and where the run lies."""
-    if screen.as_json:
-        screen.document(result.document())
-        return
-    if result.outcome.reused:
-        screen.header("done    already, and read from its folder; --restart repeats it")
-    screen.result(result.summary())
-    if result.metrics["note"]:
-        screen.result(str(result.metrics["note"]))
-    screen.result(f"saved   {result.folder}    open with: rgbdsod report {shlex.quote(str(result.folder))}")
