@@ -47,5 +47,33 @@ def test_d3net_has_two_encoders_in_early_fusion():
 @pytest.mark.parametrize("name", TRAININGS)
 def test_every_scheme_has_arguments_and_a_usual_value(name):
     scheme = training_scheme(name)
-    assert scheme.name == name and (scheme.value is None) == (name == "plain")
+    (part,) = scheme.parts
+    assert part.name == name and (part.value is None) == (name == "plain")
     assert bool(scheme.arguments()) == (name != "plain")
+
+
+def test_parts_of_a_scheme_are_combined():
+    scheme = training_scheme("adversarial-worst:2/255+dropout:0.2+itc+itm:0.5")
+    found = scheme.arguments()
+    assert set(found) == {"adversarial", "modality_dropout", "alignment"}
+    assert found["modality_dropout"] == 0.2
+    assert (found["alignment"].itc, found["alignment"].pool, found["alignment"].itm) == (0.1, "mask", 0.5)
+    assert found["adversarial"].sources == "worst"
+    assert {budget.eps for budget in found["adversarial"].threat.values()} == {2 / 255}
+    assert scheme.streams and scheme.inputs == ("rgb", "depth")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("plain+itc", "stands alone"),
+        ("adversarial-rgb+trades", "adversarial can be there once"),
+        ("itc:0.1+itc:0.2", "itc can be there once"),
+        ("dropout+drop", 'no training "drop"'),
+        ("trades+", 'no training ""'),
+        ("trades:2", "above 0, such as trades:"),
+    ],
+)
+def test_parts_that_cannot_be_are_refused(text, message):
+    with pytest.raises(UsageError, match=message):
+        training_scheme(text)
