@@ -1,4 +1,4 @@
-"""`rgbdsod bench`: networks x attacks x modalities x radii, over both worlds, in one table."""
+"""`rgbdsod bench`: networks x attacks x modalities x radii, over both worlds, in one table; and the leaderboard."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -7,16 +7,38 @@ from typer import Context, Option
 
 from rgbdsod.cli import options
 from rgbdsod.cli.layers import refuse_unknown
+from rgbdsod.cli.leaderboard import run_board
 from rgbdsod.cli.screen import Screen
 from rgbdsod.cli.sources import batch_size, set_deterministic, target
+from rgbdsod.errors import UsageError
+from rgbdsod.run.board.suite import is_board
+from rgbdsod.run.plugins import load_plugins
+
+_WHAT, _BOARD = "What", "Leaderboard"
+_BOARD_FLAGS = ("submission", "built_in", "allow_code")
 
 
 def command(
     context: Context,
-    suite: Annotated[str, Option(help="A,B of quick, standard, cross, FILE.toml.", rich_help_panel="What")] = "quick",
+    suite: Annotated[
+        str,
+        Option(
+            help="A,B of quick, standard, cross, FILE.toml; or rgbdsod-mini, the leaderboard.", rich_help_panel=_WHAT
+        ),
+    ] = "quick",
     images: Annotated[
-        int | None, Option(help="Of each data set; default: the suite's own number.", rich_help_panel="What")
+        int | None, Option(help="Of each data set; default: the suite's own number.", rich_help_panel=_WHAT)
     ] = None,
+    submission: Annotated[
+        list[str] | None, Option(help="CARD.toml of a network or defence for the leaderboard.", rich_help_panel=_BOARD)
+    ] = None,
+    built_in: Annotated[
+        bool, Option("--built-in", help="With submissions also the built-in entries.", rich_help_panel=_BOARD)
+    ] = False,
+    allow_code: Annotated[
+        bool, Option("--allow-code", help="Run the Python files that cards name.", rich_help_panel=_BOARD)
+    ] = False,
+    plugin: options.Plugin = None,
     batch: options.Batch = "auto",
     device: options.Device = "auto",
     seed: options.Seed = 0,
@@ -32,8 +54,15 @@ def command(
     progress: options.Progress = True,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Run suites of attacks on saliency networks and on zero-shot classifiers, and put the results into one table."""
+    """Run suites of attacks on saliency networks and on zero-shot classifiers in one table, or the leaderboard."""
     refuse_unknown(context.obj["extra"], context.obj["known"], "bench")
+    load_plugins(plugin or ())
+    if is_board(suite):
+        run_board(context.params)
+        return
+    for flag in _BOARD_FLAGS:
+        if context.params[flag]:
+            raise UsageError(f"--{flag.replace('_', '-')} is for a leaderboard; add --suite rgbdsod-mini")
     run_bench(context.params)
 
 

@@ -6,6 +6,8 @@ from .attack_settings import AttackPlan as AttackPlan
 from .attack_settings import AttackSettings as AttackSettings
 from .benchmark.bench import bench as bench
 from .benchmark.result import BenchResult as BenchResult
+from .board.leaderboard import leaderboard as leaderboard
+from .board.result import LeaderboardResult as LeaderboardResult
 from .clip.evaluate import evaluate_zero_shot as evaluate_zero_shot
 from .clip.opening import DualEncoder as DualEncoder
 from .clip.opening import open_dual_encoder as open_dual_encoder
@@ -67,6 +69,7 @@ __all__ = [
     "EvalResult",
     "Grid",
     "HardenResult",
+    "LeaderboardResult",
     "LocaliseResult",
     "MapsResult",
     "Mismatched",
@@ -92,6 +95,7 @@ __all__ = [
     "export_patches",
     "fit_patch_for_detector",
     "harden",
+    "leaderboard",
     "localise_patches",
     "make_patches",
     "open_dual_encoder",

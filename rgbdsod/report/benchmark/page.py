@@ -15,6 +15,7 @@ from rgbdsod.report.benchmark.document import (
     target_of,
 )
 from rgbdsod.report.benchmark.drawing import colour_place, loss_figure
+from rgbdsod.report.board.page import board_section, board_tables, is_board
 from rgbdsod.report.reading import Run
 from rgbdsod.report.tables import Cell, Column, Row, Table
 from rgbdsod.report.view import Fact, Figure, FigureGroup, Headline, Key, Section
@@ -33,7 +34,9 @@ _NOTE = (
 
 
 def bench_section(run: Run, anchor: str) -> Section:
-    """All that a page shows of a benchmark."""
+    """All that a page shows of a benchmark, or of a leaderboard."""
+    if is_board(run):
+        return board_section(run, anchor)
     document = BenchDocument.of(run.metrics)
     return Section(
         anchor=anchor,
@@ -52,7 +55,9 @@ def bench_section(run: Run, anchor: str) -> Section:
 
 
 def bench_tables(run: Run) -> list[Table]:
-    """Who loses how much, side by side; who is fooled; and every row."""
+    """Who loses how much, side by side; who is fooled; and every row. Of a leaderboard its own."""
+    if is_board(run):
+        return board_tables(run)
     document = BenchDocument.of(run.metrics)
     return [_crossed(document, "loss", _LOSS, _NOTE), _crossed(document, "share", _SHARE), _all_rows(document)]
 

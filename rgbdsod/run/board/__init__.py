@@ -1,0 +1,1 @@
+"""The leaderboard: networks and their defences, each under the worst of all attacks that know them."""
