@@ -86,6 +86,7 @@ BOARDS: Mapping[str, Board] = {
             version=1,
             data="scenes:12@128x128#4194304+demo:real",
             images=12,
+            fingerprint="f5dd77c96e3876286557548fb620fb97a140b4110506f9cdb7f0374b3fb410e7",
             eps=(2 / 255, 4 / 255),
             settings={"steps": 20, "search": True, "queries": 200, "calibration": "scenes:64@128x128#4194305"},
             entries=(
