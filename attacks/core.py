@@ -53,6 +53,16 @@ class Common(TypedDict, total=False):
     eot: int
 
 
+class Walking(Common, total=False):
+    """What attacks that are settings of `perturb` take besides.
+
+    begin: points by attacked input, such as another attack's result, at which the first restart begins (None: where the
+        attack itself begins).
+    """
+
+    begin: Inputs | None
+
+
 def at_clean(ball: Ball, streams: Streams) -> Tensor:
     """The clean input."""
     return ball.clean
@@ -77,6 +87,7 @@ def perturb(
     step_size: StepSize = None,
     restarts: int = 1,
     start: Start = at_clean,
+    begin: Inputs | None = None,
     rule: MakeRule = Ascent,
     estimate: Estimate = plain,
     keep: Keep = "best",
@@ -104,6 +115,7 @@ def perturb(
             eps/4, L2 2.5 eps/steps, L1 eps/5).
         restarts: runs from different starts; each sample keeps its best.
         start: where a restart begins: `at_clean`, `at_random`, or any function of the ball and random streams.
+        begin: points (B, ...) by attacked input at which the first restart begins instead, brought into the budget.
         rule: how a step is made from a gradient.
         estimate: how values and gradients at a point are found.
         keep: "best": the best point that was looked at. "last": the point that a restart ends on. "unseen": that point
@@ -121,6 +133,7 @@ def perturb(
         WeightsError: the model returned NaN.
     """
     _check(steps, restarts, start, keep)
+    _check_begin(begin, inputs)
     with Engine.open(
         problem,
         inputs,
@@ -138,6 +151,9 @@ def perturb(
         tracker = Tracker(restarts * (steps + (keep != "unseen")), callback, decisive=stop)
         for restart in range(restarts):
             points = {name: start(ball, engine.streams(restart, name)) for name, ball in engine.balls.items()}
+            if begin and restart == 0:
+                points |= {name: ball.project(begin[name].to(ball.clean)) for name, ball in engine.balls.items()
+                           if name in begin}  # fmt: skip
             tracker.begin()
             walk = Walk(engine, tracker, rule(engine.balls, sizes, steps), points)
             if stop and restart:
@@ -234,6 +250,13 @@ def _check_radii(engine: Engine, attack: str) -> None:
             raise UsageError(
                 f'attack "{attack}" needs a finite radius for {name}; pass --eps, or use one such as deepfool'
             )
+
+
+def _check_begin(begin: Inputs | None, inputs: Inputs) -> None:
+    for name, value in (begin or {}).items():
+        if name not in inputs or value.shape != inputs[name].shape:
+            wanted = f"{tuple(inputs[name].shape)}" if name in inputs else f"one of {', '.join(inputs)}"
+            raise UsageError(f"begin: {name} of shape {tuple(value.shape)} is no point to begin at; pass {wanted}")
 
 
 def _check(steps: int, restarts: int, start: Start, keep: Keep) -> None:

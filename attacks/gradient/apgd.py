@@ -6,7 +6,7 @@ from typing import Unpack
 from torch import Tensor
 
 from rgbdsod.attacks.budget import Threat
-from rgbdsod.attacks.core import Common, Start, at_clean, perturb
+from rgbdsod.attacks.core import Start, Walking, at_clean, perturb
 from rgbdsod.attacks.door import check_norms
 from rgbdsod.attacks.gradient.adaptive import Adaptive
 from rgbdsod.attacks.gradient.annealed import Annealed
@@ -31,7 +31,7 @@ def apgd(
     random_start: bool = True,
     anneal: bool = False,
     objective: str | None = None,
-    **common: Unpack[Common],
+    **common: Unpack[Walking],
 ) -> Result:
     """Steps that begin at twice the radius and shrink, per sample, where the loss does not rise; no size to choose.
 
@@ -49,7 +49,7 @@ def apgd(
         anneal: spend the first 60 % of the steps in larger balls: twice and 1.5 times the radius, L1 three and two
             times. What is returned is inside the budget.
         objective: what to raise instead of the problem's own objective, by name.
-        common: see `rgbdsod.attacks.core.Common`.
+        common: see `rgbdsod.attacks.core.Walking`.
 
     Raises:
         UsageError: an L0 budget; rho or momentum out of range; an objective that the problem has not.

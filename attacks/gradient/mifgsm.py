@@ -6,7 +6,7 @@ from typing import Unpack
 from torch import Tensor
 
 from rgbdsod.attacks.budget import Threat
-from rgbdsod.attacks.core import Common, Keep, perturb
+from rgbdsod.attacks.core import Keep, Walking, perturb
 from rgbdsod.attacks.norms import Ball
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
@@ -24,7 +24,7 @@ def mifgsm(
     decay: float = 1.0,
     joint: bool = False,
     keep: Keep = "best",
-    **common: Unpack[Common],
+    **common: Unpack[Walking],
 ) -> Result:
     """Steps along the accumulated gradient.
 
@@ -37,7 +37,7 @@ def mifgsm(
         decay: what is kept of the accumulated gradient at each step.
         joint: normalise by one mean over all attacked inputs, instead of one for each.
         keep: the "best" point on the way or the "last".
-        common: see `rgbdsod.attacks.core.Common`.
+        common: see `rgbdsod.attacks.core.Walking`.
 
     Source: Dong et al., "Boosting Adversarial Attacks with Momentum", arXiv 1710.06081, algorithm 1.
     """

@@ -3,7 +3,7 @@
 from typing import Unpack
 
 from rgbdsod.attacks.budget import Threat
-from rgbdsod.attacks.core import Common, Keep, at_clean, at_random, perturb
+from rgbdsod.attacks.core import Keep, Walking, at_clean, at_random, perturb
 from rgbdsod.attacks.problem import Problem
 from rgbdsod.attacks.result import Result
 from rgbdsod.attacks.rules import StepSize
@@ -20,7 +20,7 @@ def pgd(
     restarts: int = 1,
     random_start: bool = True,
     keep: Keep = "best",
-    **common: Unpack[Common],
+    **common: Unpack[Walking],
 ) -> Result:
     """Steps along the gradient from a random point, each projected back into the budget.
 
@@ -33,7 +33,7 @@ def pgd(
         restarts: runs from different starts; each sample keeps its best.
         random_start: begin at a random point of the ball rather than at the clean input.
         keep: the "best" point on the way or the "last".
-        common: see `rgbdsod.attacks.core.Common`.
+        common: see `rgbdsod.attacks.core.Walking`.
 
     Source: Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks", arXiv 1706.06083; L1: arXiv
     2103.01208; L0: arXiv 1909.05040.

@@ -7,9 +7,10 @@ from attacks_problems import scene, toy
 from attacks_registry import ROWS, budgets, case, start_value
 from torch import nn
 
-from rgbdsod.attacks import Budget, ClassProblem, MapProblem, fgsm, frozen, mifgsm, noise, perturb, pgd, rfgsm
+from rgbdsod.attacks import Budget, ClassProblem, MapProblem, apgd, fgsm, frozen, mifgsm, noise, perturb, pgd, rfgsm
 from rgbdsod.attacks.engine import Engine
 from rgbdsod.attacks.rules import Ascent
+from rgbdsod.errors import UsageError
 
 RGB, DEPTH = {"rgb": Budget(eps=4 / 255)}, {"depth": Budget(eps=16 / 255)}
 BOTH = {**RGB, **DEPTH}
@@ -429,3 +430,16 @@ def test_restarts_of_those_that_still_stand():
     assert result.fooled.tolist() == [True, False, True]
     assert result.forward.tolist() == [1, 3, 1]
     assert torch.equal(result.trace[0, -1, 0], result.trace[2, -1, 0])
+
+
+@pytest.mark.parametrize("attack", [pgd, apgd, mifgsm])
+def test_beginning_at_given_points_inside_the_budget(attack):
+    problem, inputs = toy()
+    first = attack(problem, inputs, BOTH, steps=3)
+    onward = attack(problem, inputs, BOTH, steps=3, begin=first.inputs)
+    assert torch.allclose(onward.start_loss, first.loss, rtol=1e-5)
+    assert bool((onward.loss >= first.loss * (1 - 1e-6)).all())
+    far = pgd(problem, inputs, DEPTH, steps=1, begin={"depth": torch.ones_like(inputs["depth"])})
+    assert float((far.inputs["depth"] - inputs["depth"]).abs().max()) <= 16 / 255 + 1e-6
+    with pytest.raises(UsageError, match="begin: depth of shape"):
+        pgd(problem, inputs, DEPTH, begin={"depth": inputs["depth"][:1]})
