@@ -18,8 +18,8 @@ SCHEMA = "rgbdsod.run/1"
 
 _OWN = ("run.json", "config.toml", "metrics.json", "samples.parquet", "samples.csv", "counts.npz", "log.jsonl",
         "report.html", "traceback.txt", "samples", "images", "adversarial", "checkpoints", "tensorboard",
-        "ablation.json", "networks", "entries", "transfer", "patches", "controls", "detections", "patches.json", "patch.png",
-        "patch.safetensors", "patch.json")  # fmt: skip
+        "ablation.json", "networks", "transfer", "patches", "controls", "detections", "patches.json", "patch.png",
+        "patch.safetensors", "patch.json", "entries")  # fmt: skip
 
 
 class RunFolder(DiskStore):

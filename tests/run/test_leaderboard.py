@@ -207,7 +207,7 @@ def test_the_leaderboard_s_images_are_those_it_says():
         (CARD + 'weights = "none.safetensors"', WeightsError, "weights is one checkpoint file beside the card"),
         (CARD.replace("bbsnet", "bbs-net"), UsageError, 'no model "bbs-net"; did you mean "bbsnet"?'),
         (CARD.replace('"bbsnet"', '"bbsnet.paper"'), WeightsError, "bbsnet.paper has no built-in weights"),
-        (CARD.replace('"bbsnet"', '"none.py:build"'), DataError, "model is FILE.py:function with a file beside the card"),
+        (CARD.replace('"bbsnet"', '"none.py:build"'), DataError, "with a file beside the card"),
         (CARD.replace('"bbsnet"', '"net.py"'), UsageError, "write FILE.py:function"),
         (CARD.replace('"mine"', '"?"'), UsageError, "no letter or digit"),
         ("name = ", UsageError, "is not a TOML file"),

@@ -60,7 +60,7 @@ class Board:
     @property
     def title(self) -> str:
         """Name and version: results of the same title can be compared."""
-        return self.name if self.version is None else f"{self.name}/{self.version}"
+        return Path(self.name).stem if self.version is None else f"{self.name}/{self.version}"
 
     @property
     def places(self) -> list[tuple[str, float]]:
