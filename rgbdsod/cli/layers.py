@@ -32,7 +32,7 @@ class LayeredCommand(TyperCommand):
             if layer.get("eps") is not None:  # one radius for all replaces those by input of a lower layer
                 merged = {key: value for key, value in merged.items() if not key.startswith("eps_")}
             merged |= {} if layer is given else layer
-        ctx.default_map = {key: value for key, value in merged.items() if key in known}
+        ctx.default_map = {key: _fitting(known[key], value) for key, value in merged.items() if key in known}
         ctx.obj = {"extra": {k: v for k, v in merged.items() if k not in known}, "known": sorted(known)}
         rest: list[str] = super().parse_args(ctx, args)
         return rest
@@ -77,6 +77,11 @@ def _assignments(pairs: tuple[str, ...]) -> dict[str, Any]:
             raise UsageError(f"--set {pair}: expected KEY=VALUE, for example --set steps=40")
         found[key.strip().lstrip("-").replace("-", "_")] = value.strip()
     return found
+
+
+def _fitting(param: Any, value: Any) -> Any:
+    """A value as its flag takes it: a flag that may be repeated takes a list."""
+    return value.split(",") if getattr(param, "multiple", False) and isinstance(value, str) else value
 
 
 def _as_text(value: Any) -> Any:

@@ -46,6 +46,8 @@ def test_a_plan_writes_nothing(call, document, suite, tmp_path):
         (["--suite", "none.toml"], "--suite none.toml: no such file or directory"),
         (["--images", "0"], "--images 0: pass 1 or more"),
         (["--set", "eps=1"], 'no setting "eps"'),
+        (["--submission", "card.toml"], "--submission is for a leaderboard; add --suite rgbdsod-mini"),
+        (["--suite", "rgbdsod-mini,quick"], "rgbdsod-mini is a leaderboard and runs alone"),
     ],
 )
 def test_wrong_words(call, words, message):
@@ -53,3 +55,43 @@ def test_wrong_words(call, words, message):
     assert (answer.code, answer.out) == (2, "")
     assert message in answer.err
     assert answer.err.count("\n") == 1
+
+
+BOARD = """
+data = "scenes:1@32x32#3"
+images = 1
+modality = "rgb"
+eps = "8/255"
+settings = { steps = 1, checks = false }
+
+[[entry]]
+name = "tiny"
+model = "m.py:build"
+"""
+CARD = """
+name = "mine"
+model = "m.py:build"
+trained_on = "nothing"
+authors = "somebody"
+license = "MIT"
+defense = "median"
+"""
+
+
+def test_a_leaderboard_and_a_submission(call, document, tmp_path):
+    (tmp_path / "b.toml").write_text(BOARD)
+    (tmp_path / "card.toml").write_text(CARD)
+    words = ["bench", "--suite", "b.toml", "--submission", "card.toml", "--device", "cpu"]
+    missing = call("bench", "--suite", "b.toml", "--submission", "none.toml")
+    assert (missing.code, missing.err) == (3, "rgbdsod: --submission none.toml: no such file or directory\n")
+    refused = call(*words)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == "rgbdsod: --submission card.toml runs m.py; read that file, then add --allow-code\n"
+    plan = document(*words, "--allow-code", "--dry-run")
+    assert problems(plan, json.loads((SCHEMAS / "plan-1.json").read_text())) == []
+    assert plan["cases"] == ["mine"]
+    found = document(*words, "--allow-code", "--built-in", "--out", "r")
+    assert problems(found, json.loads((SCHEMAS / "leaderboard-1.json").read_text())) == []
+    assert {row["name"] for row in found["entries"]} == {"mine", "tiny"}
+    again = call("bench", "--config", "r/config.toml", "--out", "r", "--allow-code")
+    assert "done    already" in again.out and "mine" in again.out

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,21 @@ def test_its_page_and_its_tables(found, tmp_path):
     lines = report(found.folder, format="csv", out=tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + 2 * 4 * 2
     assert "behind a median" in report(found.folder, format="latex", out=tmp_path / "t.tex").read_text(encoding="utf-8")
+
+
+def test_its_documentation(found, tmp_path):
+    page = tmp_path / "leaderboard.md"
+    page.write_text("before\n<!-- measured: leaderboard -->\nold\n<!-- end -->\nafter\n")
+    (tmp_path / "assets").mkdir()
+    main = runpy.run_path(str(Path(rgbdsod.__file__).parents[1] / "examples" / "make_leaderboard.py"))["main"]
+    for _ in range(2):  # the marks stay
+        main(found.folder, docs=tmp_path)
+        text = page.read_text()
+        assert text.startswith(
+            "before\n<!-- measured: leaderboard -->\n**Not entries of the leaderboard: measured with"
+        )
+        assert text.endswith("|\n<!-- end -->\nafter\n") and "old" not in text
+    assert "<svg" in (tmp_path / "assets" / "leaderboard.svg").read_text()
 
 
 def test_a_network_that_reads_one_input_is_what_it_is_under_attacks_on_the_other(place):
