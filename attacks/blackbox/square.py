@@ -8,7 +8,7 @@ from torch import Tensor
 from rgbdsod.attacks.blackbox import bumps, squares
 from rgbdsod.attacks.blackbox.random_search import RandomSearch, check_images
 from rgbdsod.attacks.budget import Threat
-from rgbdsod.attacks.core import Common, perturb
+from rgbdsod.attacks.core import Walking, perturb
 from rgbdsod.attacks.door import check_norms
 from rgbdsod.attacks.norms import Ball, Linf
 from rgbdsod.attacks.probes import Score
@@ -30,7 +30,7 @@ def square(
     share: float = 0.8,
     score: Score = "gap",
     windows: Windows = "same",
-    **common: Unpack[Common],
+    **common: Unpack[Walking],
 ) -> Result:
     """Random windows that go to the edge of the budget, each kept where the score rises. It sees scores only.
 
@@ -45,7 +45,7 @@ def square(
             (L2) for large images. It halves nine times.
         score: what a window is judged by: "gap", what is missing to success, or the problem's "objective".
         windows: with several attacked inputs: the "same" window in all of them, or "alternate" between them.
-        common: see `rgbdsod.attacks.core.Common`; a sample that is fooled asks no more, unless stop=False.
+        common: see `rgbdsod.attacks.core.Walking`; a sample that is fooled asks no more, unless stop=False.
 
     Raises:
         UsageError: other norms, no queries, a share out of range, inputs that are no images.

@@ -80,11 +80,13 @@ def command(
     aware: Annotated[
         bool, Option("--aware/--no-aware", help="Also attacks that know the defence.", rich_help_panel=_GUARD)
     ] = True,
+    effort: Annotated[str, Option(help="Of these: quick, standard or thorough.", rich_help_panel=_GUARD)] = "standard",
     penalty: Annotated[
         str, Option(help="Weights of a detector's score in the loss: 0.1,1,10.", rich_help_panel=_GUARD)
     ] = "0.1,1,10",
     search: Annotated[
-        bool, Option("--search", help="Also a search by scores alone (square).", rich_help_panel=_GUARD)
+        bool,
+        Option("--search", help="Also a search by scores alone (square), as thorough has.", rich_help_panel=_GUARD),
     ] = False,
     queries: Annotated[int, Option(help="Of that search.", rich_help_panel=_GUARD)] = 500,
     expectation: Annotated[int, Option(help="Draws of a random defence in one gradient.", rich_help_panel=_GUARD)] = 4,
@@ -155,7 +157,7 @@ def choice_of(flags: Mapping[str, Any]) -> DefenseChoice:
     from rgbdsod.run.threats import parse_number
 
     weights = tuple(parse_number(part, "--penalty") for part in flags["penalty"].split(",") if part.strip())
-    own = {key: flags[key] for key in ("fpr", "aware", "search", "queries", "expectation", "draws", "checks")}
+    own = {key: flags[key] for key in ("fpr", "aware", "effort", "search", "queries", "expectation", "draws", "checks")}
     return DefenseChoice(defenses=texts_of(flags["defense"]), weights=weights, **own).checked()
 
 
@@ -170,4 +172,5 @@ def _header(screen: Screen, task: "DefenseTask") -> None:
     screen.header(f"model   {describe_model(task.model)}")
     screen.header(f"data    {task.data.name}   {len(task.data)} images   seed {plan.settings.seed}")
     screen.header(f"attack  {plan.settings.attack}   {plan.norm}, {radii}{f', {steps} steps' if steps else ''}")
-    screen.header(f"guard   {', '.join(choice.defenses)}{clean}{'' if choice.aware else ', nobody aware'}")
+    known = f", {choice.effort} effort" if choice.aware else ", nobody aware"
+    screen.header(f"guard   {', '.join(choice.defenses)}{clean}{known}")

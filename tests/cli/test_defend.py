@@ -8,7 +8,7 @@ from cli_schema import problems
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "rgbdsod" / "cli" / "schemas"
 DEFEND = ["defend", "--model", "m.py:build", "--data", "scenes:2@32x32#3", "--modality", "depth", "--eps", "16/255",
-          "--steps", 2, "--penalty", "1", "--device", "cpu"]  # fmt: skip
+          "--steps", 2, "--penalty", "1", "--effort", "quick", "--device", "cpu"]  # fmt: skip
 
 
 def test_defend(call):

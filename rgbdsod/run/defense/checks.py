@@ -12,7 +12,7 @@ from rgbdsod.attacks.randomness import Streams
 from rgbdsod.defenses import Chain
 from rgbdsod.models import SaliencyModel
 from rgbdsod.run.defense.front import Front
-from rgbdsod.run.defense.verdict import Verdict, judge
+from rgbdsod.run.defense.verdict import Judge, Verdict
 from rgbdsod.types import Inputs
 
 CHECKS = ("check_whole", "check_longer", "check_gradient")
@@ -36,7 +36,7 @@ def unbounded(
         problem, clean, {name: Budget(eps=1.0) for name in names}, steps=_STEPS, step_size=_STEP, sample_ids=list(ids),
         eot=eot if chain.random else 1,
     )  # fmt: skip
-    after = judge(model, chain, ids, result.inputs, masks >= 0.5, 1)
+    after = Judge(model, ids, masks >= 0.5, 1)(chain, result.inputs)
     return [later.iou <= early.iou / 2 for early, later in zip(before, after, strict=True)]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 from rgbdsod.defenses.filters.grammar import NONE, needs_clean, parse, split
 from rgbdsod.errors import UsageError
@@ -10,8 +10,8 @@ from rgbdsod.errors import UsageError
 WEIGHTS = (0.1, 1.0, 10.0)
 """Of the detector's score in the loss of an attack that knows it."""
 
-STRONGER = "apgd"
-"""The attack that goes through every defence besides the run's own and PGD."""
+Effort = Literal["quick", "standard", "thorough"]
+"""How much is spent on attacks that know a defence."""
 
 USUAL = ("median", "median+detect")
 
@@ -24,8 +24,10 @@ class DefenseChoice:
         defenses: texts such as "median+detect"; "none" is added.
         fpr: share of clean images that a detector may accuse.
         aware: whether each defence is also attacked by who knows it.
+        effort: "quick": a few attacks that show whether a defence holds at all; "standard": what a number can be quoted
+            from; "thorough": more than three times that, and a search by scores.
         weights: of the detector's score, one attack for each.
-        search: whether a search by scores alone is added, for gradients that lead nowhere.
+        search: whether the search by scores alone is added at any effort, for gradients that lead nowhere.
         queries: of that search.
         expectation: draws of a random defence of which one gradient is the mean.
         draws: of a random defence that one verdict is the mean of.
@@ -35,6 +37,7 @@ class DefenseChoice:
     defenses: tuple[str, ...] = USUAL
     fpr: float = 0.05
     aware: bool = True
+    effort: Effort = "standard"
     weights: tuple[float, ...] = WEIGHTS
     search: bool = False
     queries: int = 500
@@ -51,6 +54,8 @@ class DefenseChoice:
         texts = ["+".join(part.text for part in parse(text)) or NONE for text in self.defenses]
         if not 0 < self.fpr < 1:
             raise UsageError(f"--fpr {self.fpr:g}: pass a share of clean images above 0 and below 1, such as 0.05")
+        if self.effort not in get_args(Effort):
+            raise UsageError(f"--effort {self.effort}: expected one of {', '.join(get_args(Effort))}")
         if self.aware and not self.weights:
             raise UsageError("--penalty is empty; pass weights such as 0.1,1,10, or --no-aware")
         if any(weight < 0 for weight in self.weights):
@@ -65,6 +70,11 @@ class DefenseChoice:
         """Whether clean images set a threshold."""
         return any(needs_clean(text) for text in self.defenses)
 
+    @property
+    def searches(self) -> bool:
+        """Whether there is a search by scores."""
+        return self.search or self.effort == "thorough"
+
     def record(self) -> dict[str, Any]:
         """All that numbers depend on, in TOML's types, under the names of the flags."""
         own: dict[str, Any] = {"defense": ",".join(self.defenses), "aware": self.aware, "draws": self.draws}
@@ -72,8 +82,8 @@ class DefenseChoice:
             own["fpr"] = self.fpr
         if self.aware:
             own |= {"penalty": ",".join(f"{weight:g}" for weight in self.weights), "expectation": self.expectation}
-            own |= {"search": self.search, "checks": self.checks}
-            own |= {"queries": self.queries} if self.search else {}
+            own |= {"effort": self.effort, "search": self.search, "checks": self.checks}
+            own |= {"queries": self.queries} if self.searches else {}
         return own
 
 

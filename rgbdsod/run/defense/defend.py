@@ -9,7 +9,7 @@ from rgbdsod.defenses import Chain, compose
 from rgbdsod.errors import UsageError
 from rgbdsod.models import SaliencyModel
 from rgbdsod.run.attack_settings import AttackPlan, AttackSettings
-from rgbdsod.run.defense.choice import USUAL, WEIGHTS, DefenseChoice, texts_of
+from rgbdsod.run.defense.choice import USUAL, WEIGHTS, DefenseChoice, Effort, texts_of
 from rgbdsod.run.defense.equip import equipped
 from rgbdsod.run.defense.result import DefenseResult
 from rgbdsod.run.defense.task import CALIBRATION_IMAGES, DefenseTask
@@ -36,6 +36,7 @@ def defend(
     calibration: str | Path | Dataset | None = None,
     fpr: float = 0.05,
     aware: bool = True,
+    effort: Effort = "standard",
     penalties: Sequence[float] = WEIGHTS,
     search: bool = False,
     queries: int = 500,
@@ -51,9 +52,8 @@ def defend(
 ) -> DefenseResult:
     """Measure a network behind defences under attacks that do not know them, and under attacks that do.
 
-    The unaware attack is made once, on the undefended network. For each defence others go through it: the run's own
-    attack, PGD and APGD by its gradient or its stand-in's, over several draws where it draws, and PGD with the
-    detector's score in the loss. "Aware" is for each image the worst of all these and the unaware one.
+    The unaware attack is made once, on the undefended network. For each defence, and for none, others go through it, as
+    `rgbdsod.run.defense.aware.table` lists them. "Aware" is for each image the worst of all these and the unaware one.
 
     Args:
         model: a name of `list_models()`, or a model.
@@ -69,8 +69,9 @@ def defend(
             data themselves.
         fpr: share of them that a detector may accuse.
         aware: whether attacks are made that know the defence.
+        effort: how many: "quick", "standard" or "thorough".
         penalties: weights of the detector's score in their loss, one attack for each.
-        search: also a search by scores alone (Square), for gradients that lead nowhere.
+        search: also a search by scores alone (Square) at less than thorough effort, for gradients that lead nowhere.
         queries: of that search.
         expectation: draws of a random defence of which one gradient is the mean.
         draws: of a random defence that one verdict is the mean of.
@@ -96,8 +97,8 @@ def defend(
     texts = [one for one in ([defenses] if isinstance(defenses, str) else defenses) if isinstance(one, str)]
     extra = [] if isinstance(defenses, str) else [one for one in defenses if not isinstance(one, str)]
     choice = DefenseChoice(
-        defenses=texts_of(",".join(texts)) if texts else (), fpr=fpr, aware=aware, weights=tuple(penalties),
-        search=search, queries=queries, expectation=expectation, draws=draws, checks=checks,
+        defenses=texts_of(",".join(texts)) if texts else (), fpr=fpr, aware=aware, effort=effort,
+        weights=tuple(penalties), search=search, queries=queries, expectation=expectation, draws=draws, checks=checks,
     )  # fmt: skip
     settings = AttackSettings(
         attack=attack, modality=modality, eps=eps, norm=norm, objective=objective, seed=seed, parameters=parameters

@@ -4,22 +4,23 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from rgbdsod.attacks.problem import frozen
 from rgbdsod.defenses import Chain
 from rgbdsod.models import SaliencyModel
 from rgbdsod.run.attack_piece import AttackPiece
-from rgbdsod.run.defense.attacks import UNAWARE, Attacker, Way, ways
+from rgbdsod.run.defense.aware.attacker import Attacker
+from rgbdsod.run.defense.aware.campaign import Campaign
+from rgbdsod.run.defense.aware.way import Way
 from rgbdsod.run.defense.checks import cosine, unbounded, untested
 from rgbdsod.run.defense.choice import DefenseChoice
 from rgbdsod.run.defense.front import Front
-from rgbdsod.run.defense.verdict import Verdict, judge
+from rgbdsod.run.defense.verdict import Judge, Verdict
 from rgbdsod.types import Inputs
 
 Row = dict[str, Any]
-_CONTROL = Way("noise")
+_CONTROL = Way(name="noise", attack="noise")
 
 
 class Exam:
@@ -43,11 +44,12 @@ class Exam:
         self._chains, self._choice, self._checked, self._advance = chains, choice, checked, advance
         self._attacker = Attacker(piece, masks, choice)
         self.ids = self._attacker.ids
+        self._judge = Judge(model, self.ids, masks >= 0.5, choice.draws)
 
     def take(self) -> list[Row]:
         """One row for each image and defence."""
         share = len(self.ids) / (len(self._chains) + 1)
-        saved, _ = self._attacker.unaware()
+        saved = self._attacker.unaware()
         noise, _ = self._attacker.through(self._chains[0], _CONTROL)
         self._advance(share)
         bare = self._judge(self._chains[0], saved)
@@ -57,7 +59,7 @@ class Exam:
                      "none": bare, "unaware": self._judge(chain, saved)}  # fmt: skip
             columns: list[Row] = [{} for _ in self.ids]
             if self._choice.aware:
-                self._know(chain, views, columns)
+                self._know(chain, saved, views, columns)
             times = self._times(chain, saved)
             rows += [
                 {"id": name, "row": chain.name, **columns[at], **times, **_values(views, at)}
@@ -66,49 +68,36 @@ class Exam:
             self._advance(share * (turn + 2))
         return rows
 
-    def _know(self, chain: Chain, views: dict[str, list[Verdict]], columns: list[Row]) -> None:
+    def _know(self, chain: Chain, saved: Inputs, views: dict[str, list[Verdict]], columns: list[Row]) -> None:
         """Attacks that know the defence; the worst for each image becomes the view "aware"."""
-        hits: list[list[tuple[str, Verdict]]] = [[(UNAWARE, verdict)] for verdict in views["unaware"]]
-        passes = torch.zeros(len(self.ids), dtype=torch.int64)
-        for way in ways(self._piece.plan, chain, self._choice):
-            inputs, result = self._attacker.through(chain, way)
-            passes += (result.forward + result.backward).cpu()
-            for own, verdict in zip(hits, self._judge(chain, inputs), strict=True):
-                own.append((way.name, verdict))
-        worst = [min(own, key=lambda hit: hit[1].rank) for own in hits]
-        views["aware"] = [verdict for _, verdict in worst]
-        views["alone"] = [min(own[1:] or own, key=lambda hit: hit[1].rank)[1] for own in hits]
-        tests = self._checks(chain, views, hits)
+        campaign = Campaign(self._attacker, chain, self._choice, self._judge, saved)
+        campaign.run()
+        views["aware"], views["alone"] = (campaign.verdicts(one) for one in (campaign.worst, campaign.alone))
+        tests = self._checks(campaign, views["clean"])
         for at, column in enumerate(columns):
-            column |= {"aware_attack": worst[at][0], "aware_passes": int(passes[at]), **tests[at]}
+            column |= {"aware_attack": campaign.worst.names[at], "aware_passes": int(campaign.passes[at]), **tests[at]}
 
-    def _checks(
-        self, chain: Chain, views: dict[str, list[Verdict]], hits: list[list[tuple[str, Verdict]]]
-    ) -> list[Row]:
+    def _checks(self, campaign: Campaign, before: Sequence[Verdict]) -> list[Row]:
         """The checks of each image."""
         found = [untested() for _ in self.ids]
         rows = [at for at, name in enumerate(self.ids) if name in self._checked]
         if not rows:
             return found
-        index = torch.tensor(rows, device=self._masks.device)
-        ids, masks = [self.ids[at] for at in rows], self._masks[index]
-        clean = {name: value[index] for name, value in self._attacker.clean.items()}
-        names, before = list(self._attacker.radii), [views["clean"][at] for at in rows]
-        whole = unbounded(self._model, chain, ids, clean, masks, names, before, self._choice.expectation)
-        first = next(ways(self._piece.plan, chain, self._choice))
-        longer = self._judge(chain, self._attacker.through(chain, Way(first.attack, times=2))[0])
+        chain, ids, masks = campaign.chain, [self.ids[at] for at in rows], self._masks[rows]
+        clean = {name: value[rows] for name, value in self._attacker.clean.items()}
+        names = list(self._attacker.radii)
+        whole = unbounded(
+            self._model, chain, ids, clean, masks, names, [before[at] for at in rows], self._choice.expectation
+        )
+        longer = campaign.longer(rows)
         exact = chain.differentiable == "exact" and not chain.random
         with frozen(self._model):
             slope = cosine(self._model, chain, ids, clean, masks, names[-1]) if exact else None
         for number, at in enumerate(rows):
-            base = dict(hits[at])[first.name]
             found[at] = {
-                "check_whole": whole[number], "check_longer": longer[at].iou - base.iou, "check_gradient": slope
+                "check_whole": whole[number], "check_longer": longer[number], "check_gradient": slope
             }  # fmt: skip
         return found
-
-    def _judge(self, chain: Chain, inputs: Inputs) -> list[Verdict]:
-        return judge(self._model, chain, self.ids, inputs, self._masks >= 0.5, self._choice.draws)
 
     def _times(self, chain: Chain, inputs: Inputs) -> dict[str, float]:
         """Seconds for an image, of the network alone and behind the defence, each the faster of two."""

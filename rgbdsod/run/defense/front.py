@@ -1,16 +1,19 @@
-"""A network behind a chain of defences, as a model to be attacked, and the problem of who also wants to stay unseen."""
+"""A network behind a chain of defences, as a model to be attacked."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
-from rgbdsod.attacks import MapProblem
 from rgbdsod.defenses import Chain, Purified, through
+from rgbdsod.defenses.patch.switches.switch import Switch
 from rgbdsod.models import SaliencyModel
 from rgbdsod.types import Inputs
+
+Undo = Callable[[Tensor], Tensor]
 
 
 class Seen(NamedTuple):
@@ -18,6 +21,20 @@ class Seen(NamedTuple):
 
     logits: Tensor
     score: Tensor
+
+
+class Decided(NamedTuple):
+    """What a network shows in a world where a switch decides in one way.
+
+    Args:
+        logits: in that world, (B,1,H,W).
+        distance: how far the switch is from deciding so, (B,): below 0 it does.
+        true: the logits that it really leaves, without a gradient.
+    """
+
+    logits: Tensor
+    distance: Tensor
+    true: Tensor
 
 
 class Front(nn.Module):
@@ -49,10 +66,28 @@ class Front(nn.Module):
     def watched(self, inputs: Inputs, size: tuple[int, int]) -> Seen:
         """The same with the chain's score."""
         found = through(self.chain, inputs)
-        with self.chain.installed():
-            features = {name: self.model.encode(name, found.inputs[name]) for name in self.inputs}
-            logits = self.model.fuse(features, size)
-        return Seen(logits if found.undo is None else found.undo(logits), found.score)
+        return Seen(self._logits(found.inputs, found.undo, size), found.score)
+
+    def decided(self, inputs: Inputs, size: tuple[int, int], dropped: str) -> Decided:
+        """Logits where the last part, a switch, drops one input or nothing, whatever it would do itself.
+
+        Args:
+            inputs: all inputs, (B,C,H,W).
+            size: (H, W) of the logits.
+            dropped: an input that it watches; any other word: nothing.
+        """
+        *filters, switch = self.chain.parts
+        found = through(replace(self.chain, parts=tuple(filters)), inputs)
+        excess = switch.sharpness * (switch.accusations(found.inputs) - switch.threshold)
+        worlds = {name: _without(switch, name, found.inputs) for name in switch.watched}
+        logits = self._logits(worlds.get(dropped, found.inputs), found.undo, size)
+        with torch.no_grad():
+            chosen = torch.where(excess.amax(1) > 0, excess.argmax(1), -1).view(-1, 1, 1, 1)
+            left = dict(found.inputs)
+            for place, name in enumerate(switch.watched):
+                left[name] = torch.where(chosen == place, worlds[name][name], left[name])
+            true = self._logits(left, found.undo, size)
+        return Decided(logits, _distance(excess, switch.watched, dropped), true)
 
     @torch.no_grad()
     def maps(self, inputs: Inputs) -> tuple[Tensor, Purified]:
@@ -71,51 +106,21 @@ class Front(nn.Module):
         other.chain = self.chain.select(index)
         return other
 
+    def _logits(self, inputs: Inputs, undo: Undo | None, size: tuple[int, int]) -> Tensor:
+        with self.chain.installed():
+            logits = self.model.fuse({name: self.model.encode(name, inputs[name]) for name in self.inputs}, size)
+        return logits if undo is None else undo(logits)
 
-class Quiet(MapProblem):
-    """A network behind a defence, for an attack that also keeps the defence's score low.
 
-    The loss is the problem's own less `weight` times the score. Points are ranked by the own one alone, behind the true
-    defence: what was seen has been dealt with there.
+def _without(switch: Switch, name: str, inputs: Inputs) -> dict[str, Tensor]:
+    """The inputs where the switch dropped one of them."""
+    return {**inputs, name: switch.instead(name, inputs).expand_as(inputs[name])}
 
-    Args:
-        front: the network behind the defence.
-        masks: ground truth (B,1,H,W).
-        weight: of the score.
-        settings: of `MapProblem`.
 
-    Source: Carlini and Wagner, "Adversarial Examples Are Not Easily Detected", arXiv 1705.07263; Tramer et al., arXiv
-        2002.08347.
-    """
-
-    def __init__(self, front: Front, masks: Tensor, weight: float, **settings: Any) -> None:
-        super().__init__(front, masks, **settings)
-        self._front, self._weight = front, weight
-        self._size = (int(masks.shape[-2]), int(masks.shape[-1]))
-        self._fixed: dict[str, Tensor] = {}
-
-    def forward(self, inputs: Inputs) -> Seen:  # type: ignore[override]  # outputs are the problem's own affair
-        """Logits and score."""
-        return self._front.watched({**self._fixed, **inputs}, self._size)
-
-    def loss(self, outputs: Seen, progress: float = 0.0) -> Tensor:  # type: ignore[override]
-        """The objective less the weighted score, (B,)."""
-        return super().loss(outputs.logits, progress) - self._weight * outputs.score
-
-    def track(self, outputs: Seen) -> Tensor:  # type: ignore[override]
-        """What the problem itself ranks by, (B,)."""
-        found = super().track(outputs.logits)
-        return super().loss(outputs.logits, 1.0) if found is None else found
-
-    def fooled(self, outputs: Seen) -> Tensor:  # type: ignore[override]
-        """Whether the success rule holds, bool (B,)."""
-        return super().fooled(outputs.logits)
-
-    def given(self, fixed: Inputs) -> Self:
-        """The problem with some inputs filled in."""
-        return self._with(_fixed={**self._fixed, **fixed})
-
-    def select(self, index: Tensor) -> Self:
-        """The problem for some of the samples."""
-        fixed = {name: value[index] for name, value in self._fixed.items()}
-        return super().select(index)._with(_front=self._front.select(index), _fixed=fixed)
+def _distance(excess: Tensor, watched: Sequence[str], dropped: str) -> Tensor:
+    """How far a switch is from dropping an input, or from dropping nothing, (B,)."""
+    if dropped not in watched:
+        return excess.amax(1)
+    place = list(watched).index(dropped)
+    others = [excess[:, at] for at in range(len(watched)) if at != place]
+    return torch.stack([torch.zeros_like(excess[:, 0]), *others]).amax(0) - excess[:, place]

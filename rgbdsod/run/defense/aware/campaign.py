@@ -1,0 +1,94 @@
+"""All attacks on a batch behind one defence, and for each image the worst."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from rgbdsod.defenses import Chain
+from rgbdsod.run.defense.aware.attacker import Attacker
+from rgbdsod.run.defense.aware.standing import Standing
+from rgbdsod.run.defense.aware.table import plan
+from rgbdsod.run.defense.aware.way import Way
+from rgbdsod.run.defense.choice import DefenseChoice
+from rgbdsod.run.defense.verdict import Judge, Verdict
+from rgbdsod.types import Inputs
+
+UNAWARE = "transfer"
+"""The attack on the undefended network, as one of those that an aware attacker has too."""
+
+_RIVALRY = "rivalry"
+
+
+@dataclass(eq=False)
+class Campaign:
+    """The attacks on a batch behind one defence.
+
+    An image that stands at 0 is not attacked again. Attacks are compared by draws of a random defence that the verdict
+    on the worst of them does not use: the luckiest of many would look stronger than it is.
+
+    Args:
+        attacker: the images.
+        chain: the defence.
+        choice: which attacks there are.
+        judge: says how images stand.
+        unaware: the images under the attack that does not know the defence.
+
+    Attributes:
+        worst: of all attacks.
+        alone: of those that knew the defence from their start on; of images that needed none, the unaware one.
+        passes: forward and backward passes spent on each image, (B,).
+        first: what the plan's first attack left, by image.
+    """
+
+    attacker: Attacker
+    chain: Chain
+    choice: DefenseChoice
+    judge: Judge
+    unaware: Inputs
+    worst: Standing = field(init=False)
+    alone: Standing = field(init=False)
+    passes: Tensor = field(init=False)
+    first: dict[int, Verdict] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        verdicts = self._rivals(self.unaware, range(len(self.attacker.ids)))
+        self.worst = Standing.of(UNAWARE, self.unaware, verdicts)
+        self.alone = Standing.of("", self.unaware, verdicts)
+        self.passes = torch.zeros(len(verdicts), dtype=torch.int64)
+
+    @property
+    def ways(self) -> list[Way]:
+        """The defence's plan."""
+        return list(plan(self.chain, self.attacker.plan, self.choice))
+
+    def run(self) -> None:
+        """Every attack of the plan."""
+        for way in self.ways:
+            rows = [row for row, verdict in enumerate(self.worst.verdicts) if verdict.iou > 0]
+            if rows:
+                self._attack(way, rows)
+
+    def verdicts(self, standing: Standing) -> list[Verdict]:
+        """How the images stand, by draws that chose nothing."""
+        return self.judge(self.chain, standing.inputs) if self.chain.random else standing.verdicts
+
+    def longer(self, rows: Sequence[int]) -> list[float]:
+        """How much better some images stand under twice the steps of the plan's first attack."""
+        inputs, _ = self.attacker.through(self.chain, self.ways[0].longer(2), rows)
+        after = self._rivals(inputs, rows)
+        return [late.iou - self.first.get(row, late).iou for row, late in zip(rows, after, strict=True)]
+
+    def _attack(self, way: Way, rows: Sequence[int]) -> None:
+        begin = {"cold": None, "unaware": self.unaware, "worst": self.worst.inputs}[way.start]
+        inputs, result = self.attacker.through(self.chain, way, rows, begin)
+        self.passes[list(rows)] += (result.forward + result.backward).cpu()
+        verdicts = self._rivals(inputs, rows)
+        self.first = self.first or dict(zip(rows, verdicts, strict=True))
+        self.worst.offer(way.name, rows, inputs, verdicts)
+        if way.start == "cold":
+            self.alone.offer(way.name, rows, inputs, verdicts)
+
+    def _rivals(self, inputs: Inputs, rows: Sequence[int]) -> list[Verdict]:
+        return self.judge(self.chain, inputs, rows, purpose=_RIVALRY)
