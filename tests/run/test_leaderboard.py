@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import re
 import runpy
+import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +185,14 @@ def test_its_documentation(found, tmp_path):
         )
         assert text.endswith("|\n<!-- end -->\nafter\n") and "old" not in text
     assert "<svg" in (tmp_path / "assets" / "leaderboard.svg").read_text()
+
+
+def test_the_card_of_the_documentation_has_every_field():
+    page = (Path(rgbdsod.__file__).parents[1] / "docs" / "leaderboard.md").read_text(encoding="utf-8")
+    card = tomllib.loads(re.search(r"```toml\n(.*?)```", page, re.DOTALL)[1])
+    assert set(card) == {own.name for own in fields(Entry) if own.name != "folder"}
+    board = BOARDS["rgbdsod-mini"]
+    assert f"| images | {board.images}, fixed by their fingerprint" in page
 
 
 def test_a_network_that_reads_one_input_is_what_it_is_under_attacks_on_the_other(place):

@@ -11,7 +11,7 @@ from rgbdsod.run.ablation.statistics import Draws, Estimate, estimate
 from rgbdsod.run.board.suite import INPUTS
 from rgbdsod.run.clip.accuracy import wilson
 from rgbdsod.run.patch_defense.averages import SLACK
-from rgbdsod.run.tables import show_eps
+from rgbdsod.run.threats import show_eps
 
 Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
