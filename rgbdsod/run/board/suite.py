@@ -88,7 +88,7 @@ BOARDS: Mapping[str, Board] = {
             images=8,
             fingerprint="b29dc85159e5943b4207c9432061aa08c199c018943b633460c1cc91df5aeaac",
             eps=(2 / 255, 4 / 255),
-            settings={"steps": 10, "calibration": "scenes:64@128x128#4194305"},
+            settings={"steps": 5, "expectation": 2, "calibration": "scenes:64@128x128#4194305"},
             entries=(
                 *(_built_in(name, name) for name in ("bbsnet", "jldcf", "d3net")),
                 *(_built_in(f"bbsnet, {guard}", "bbsnet", guard) for guard in _GUARDS),
