@@ -1,7 +1,6 @@
 """`rgbdsod interpolate`: networks between a clean and a hardened one, and what each withstands."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Context, Option
@@ -13,6 +12,7 @@ from rgbdsod.cli.sources import open_data, working_size
 
 if TYPE_CHECKING:
     from rgbdsod.models import SaliencyModel
+    from rgbdsod.run.attack_settings import AttackSettings
     from rgbdsod.run.interpolate import CurvePoint
 
 _ATTACK = "Attack"
@@ -55,65 +55,73 @@ def run_interpolate(flags: Mapping[str, Any]) -> None:
     Args:
         flags: the command's parameters by name.
     """
-    from rgbdsod.models import load_model
     from rgbdsod.run.clip.interpolate import parse_path
-    from rgbdsod.run.interpolate import interpolation_curve
+    from rgbdsod.run.interpolate import Interpolation
 
     screen, size, alphas = Screen.of(flags), working_size(flags), parse_path(flags["alpha"], "--alpha")
-    wanted = _wanted(flags)
-
-    def opened(weights: str) -> "SaliencyModel":
-        found = load_model(flags["model"], weights, flags["fusion"], flags["encoder"], flags["device"])
-        return found if size is None else found.at(size)
-
-    images = None if flags["attack"] is None else open_data(flags, screen)
-    folder = Path(flags["out"] or f"runs/interpolate/{flags['model']}")
-    points = []
-    if images is not None and not screen.as_json:
-        screen.result("alpha   " + "".join(f"{name:>9}" for name in _SHOWN) + "".join(f"{'attacked ' + name:>18}"
-                                                                                    for name in _SHOWN))  # fmt: skip
-    for point in interpolation_curve(
-        opened(flags["clean"]), opened(flags["robust"]), alphas, out=folder, data=images, **wanted
-    ):
-        points.append(point)
-        if not screen.as_json:
-            screen.result(_line(point))
+    attack = _attack(flags)
+    line = Interpolation(
+        _opened("CLEAN", flags["clean"], flags, size),
+        _opened("ROBUST", flags["robust"], flags, size),
+        alphas,
+        out=flags["out"],
+        data=None if attack is None else open_data(flags, screen),
+        attack=attack,
+    )
+    with screen.progress("interpolate", "networks") as advance:
+        points = list(line(lambda done: advance(done, len(alphas))))
+    for text in _table(points):
+        screen.result(text)
+    screen.header(f"saved   {line.folder}    use with: rgbdsod attack --model {flags['model']} --weights "
+                  f"{points[-1].weights}")  # fmt: skip
     if screen.as_json:
-        screen.document(_document(flags, points))
+        screen.document(line.document(points))
 
 
-def _wanted(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of the attack.
+def _opened(role: str, weights: str, flags: Mapping[str, Any], size: tuple[int, int] | None) -> "SaliencyModel":
+    """One end of the line; errors say which."""
+    from rgbdsod.errors import WeightsError
+    from rgbdsod.models import load_model
+
+    try:
+        found = load_model(flags["model"], weights, flags["fusion"], flags["encoder"], flags["device"])
+    except WeightsError as error:
+        raise WeightsError(f"{role}: {error}") from error
+    return found if size is None else found.at(size)
+
+
+def _attack(flags: Mapping[str, Any]) -> "AttackSettings | None":
+    """The attack that was asked for.
 
     Raises:
-        UsageError: they are given without one.
+        UsageError: its flags are given without it.
     """
     from rgbdsod.errors import UsageError
+    from rgbdsod.run.attack_settings import AttackSettings
     from rgbdsod.run.threats import parse_number
 
-    given = {name: flags[name] for name in ("attack", "modality", "eps", "steps") if flags[name] is not None}
     if flags["attack"] is None:
-        for name in given:
-            raise UsageError(f"--{name} has no effect without --attack pgd")
-        return {}
-    if "eps" in given:
-        given["eps"] = parse_number(given["eps"], "--eps")
-    return given | {"seed": flags["seed"]}
+        for name in ("modality", "eps", "steps", "limit"):
+            if flags[name] is not None:
+                raise UsageError(f"--{name} has no effect without --attack pgd")
+        return None
+    return AttackSettings(
+        attack=flags["attack"],
+        modality=flags["modality"],
+        eps=None if flags["eps"] is None else parse_number(flags["eps"], "--eps"),
+        parameters={} if flags["steps"] is None else {"steps": flags["steps"]},
+        seed=flags["seed"],
+    )
+
+
+def _table(points: "list[CurvePoint]") -> list[str]:
+    """A line for each network: what it withstands, or where it is."""
+    if not points[0].clean:
+        return [f"{point.alpha:<8.3g}{point.weights}" for point in points]
+    head = "".join(f"{name:>9}" for name in _SHOWN) + "".join(f"{'attacked ' + name:>18}" for name in _SHOWN)
+    return [f"{'alpha':<8}{head}", *map(_line, points)]
 
 
 def _line(point: "CurvePoint") -> str:
-    if not point.clean:
-        return f"saved   {point.weights}"
     clean = "".join(f"{point.clean[name]:9.3f}" for name in _SHOWN)
     return f"{point.alpha:<8.3g}{clean}" + "".join(f"{point.robust[name]:18.3f}" for name in _SHOWN)
-
-
-def _document(flags: Mapping[str, Any], points: "list[CurvePoint]") -> dict[str, Any]:
-    return {
-        "schema": "rgbdsod.interpolate/1",
-        "model": flags["model"],
-        "points": [
-            {"alpha": point.alpha, "weights": str(point.weights), "clean": point.clean, "robust": point.robust}
-            for point in points
-        ],
-    }
