@@ -119,7 +119,7 @@ class Detect(Switch):
         if self.by == "disagreement":
             return self._disagreement(pair)
         if self.translation is not None:
-            return self.translation.compute(_no_model, pair)["depth"].flatten(1).mean(1)[:, None]
+            return self.translation.maps(pair)["depth"].flatten(1).mean(1)[:, None]
         if self.by == "reconstruction":
             errors = [(rebuilt(self.rebuilder, self.name, name, pair) - pair[name]).abs() for name in self.watched]
             return torch.stack([error.flatten(1).mean(1) for error in errors], 1)
@@ -154,13 +154,8 @@ class Detect(Switch):
     def _disagreement(self, pair: Inputs) -> Tensor:
         """What each watched input changes in the map: an attack must change it, or it does no harm."""
         if self.model is None:
-            raise UsageError("detect(by=disagreement) compares maps of a model; pass model=...")
+            raise UsageError("detect(by=disagreement) compares maps of a model; call .in_front_of(model) first")
         with frozen(*held(self.model)):
             streams = by_replacement(self.model, pair)
         without = {"rgb": streams.depth, "depth": streams.rgb}
         return torch.stack([(streams.both - without[name]).abs().mean((1, 2, 3)) for name in self.watched], 1)
-
-
-def _no_model(inputs: Inputs) -> Tensor:
-    """Stands for the model, which the translation does not ask."""
-    raise NotImplementedError

@@ -184,6 +184,21 @@ def test_fall_back_to_what_the_other_input_says():
     assert target.inputs["depth"] is clean["depth"]
 
 
+def test_a_detector_says_what_it_was_not_given():
+    clean = pair(20, 8)
+    for detect, missing in (
+        (Detect(by="disagreement"), r"call \.in_front_of\(model\) first"),
+        (Detect(by="heads"), "--manipulation; pass judge="),
+        (Detect(by="reconstruction"), "--masked learns; pass rebuilder="),
+    ):
+        with pytest.raises(UsageError, match=missing):
+            detect.calibrate(clean)
+    with pytest.raises(UsageError, match=r"call \.calibrate\(clean images\) first"):
+        Detect(by="heads", judge=halves)(clean)
+    needs_none = Detect(by="translation", watch="depth").calibrate(clean)
+    assert needs_none(clean).score.isfinite().all()
+
+
 def test_a_chain_is_its_parts_in_their_order():
     inputs = pair()
     one, other = (
