@@ -1,5 +1,6 @@
 """How a step is made from a gradient. A rule lives for one restart and may remember."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -63,13 +64,13 @@ class Ascent:
         self._balls = balls
         self._sizes = {name: rows(size, index) for name, size in self._sizes.items()}
 
-    def move(self, points: Inputs, ways: Inputs) -> dict[str, Tensor]:
-        """A step along each input's own direction, projected."""
+    def move(self, points: Inputs, ways: Inputs, share: float = 1.0) -> dict[str, Tensor]:
+        """A step of a share of its size along each input's own direction, projected."""
         moved = {}
         for name, point in points.items():
             ball = self._balls[name]
             direction = ball.direction(ways[name], point, self._top)
-            moved[name] = ball.project(torch.addcmul(point, direction, self._sizes[name], out=direction))
+            moved[name] = ball.project(torch.addcmul(point, direction, self._sizes[name], value=share, out=direction))
         return moved
 
 
@@ -84,6 +85,7 @@ class Momentum(Ascent):
         steps: how many there will be.
         decay: what is kept of the memory at each step.
         joint: normalise by one mean over all attacked inputs, instead of one for each.
+        cooling: the share of its size that the last step has; on the way there sizes fall by half a cosine.
 
     Source: Dong et al., "Boosting Adversarial Attacks with Momentum", arXiv 1710.06081, equation 6.
     """
@@ -96,9 +98,11 @@ class Momentum(Ascent):
         *,
         decay: float = 1.0,
         joint: bool = False,
+        cooling: float = 1.0,
     ) -> None:
         super().__init__(balls, sizes, steps)
-        self._decay, self._joint = decay, joint
+        self._decay, self._joint, self._cooling = decay, joint, cooling
+        self._done, self._last = 0, max(steps - 1, 1)
         self._memory: dict[str, Tensor] = {}
 
     def step(self, points: dict[str, Tensor], evaluation: Evaluation) -> dict[str, Tensor]:
@@ -107,7 +111,9 @@ class Momentum(Ascent):
         if self._memory:
             fresh = {name: torch.add(value, self._memory[name], alpha=self._decay) for name, value in fresh.items()}
         self._memory = fresh
-        return self.move(points, fresh)
+        share = self._cooling + (1 - self._cooling) * (1 + math.cos(math.pi * self._done / self._last)) / 2
+        self._done += 1
+        return self.move(points, fresh, share)
 
     def select(self, index: Tensor, balls: Mapping[str, Ball]) -> None:
         """Go on with some of the samples, and what is remembered of them."""

@@ -58,7 +58,7 @@ ROWS = [
         "Dong et al., Boosting adversarial attacks with momentum, 2017",
         "1710.06081",
         "(T+1) forwards, T backwards",
-        ranges={"joint": "true, false"},
+        ranges={"joint": "true, false", "cooling": "above 0, up to 1"},
     ),
     AttackRow(
         "pgd-adam",

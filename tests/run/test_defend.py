@@ -31,7 +31,7 @@ def test_the_worst_of_all_attacks_is_never_weaker_and_none_is_there(found):
     for row in found.rows:
         assert row["aware"]["iou"] <= min(row["unaware"]["iou"], row["alone"]["iou"])
         assert row["none"]["iou"] == found.rows[0]["unaware"]["iou"]
-        assert set(row["attacks"]) <= {"transfer", "pgd", "apgd", "quiet 1"}
+        assert set(row["attacks"]) <= {"transfer", "pgd", "apgd", "quiet 1", "from none", "from bits(bits=4)"}
         assert not row["weaker"]
     assert found.rows[0]["cost"] == found.rows[0]["gain"] == 0
     assert len(found.samples) == 6

@@ -1,7 +1,7 @@
 """A batch against every defence: nobody knows the defence, then somebody does."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -54,12 +54,14 @@ class Exam:
         self._advance(share)
         bare = self._judge(self._chains[0], saved)
         rows: list[Row] = []
+        others: dict[str, Inputs] = {"clean": self._attacker.clean, "noise": noise}
         for turn, chain in enumerate(self._chains):
             views = {"clean": self._judge(chain, self._attacker.clean), "noise": self._judge(chain, noise),
                      "none": bare, "unaware": self._judge(chain, saved)}  # fmt: skip
             columns: list[Row] = [{} for _ in self.ids]
             if self._choice.aware:
-                self._know(chain, saved, views, columns)
+                campaign = self._know(chain, saved, others, views, columns)
+                others[f"from {chain.name}"] = campaign.worst.inputs
             times = self._times(chain, saved)
             rows += [
                 {"id": name, "row": chain.name, **columns[at], **times, **_values(views, at)}
@@ -68,14 +70,18 @@ class Exam:
             self._advance(share * (turn + 2))
         return rows
 
-    def _know(self, chain: Chain, saved: Inputs, views: dict[str, list[Verdict]], columns: list[Row]) -> None:
+    def _know(
+        self, chain: Chain, saved: Inputs, others: Mapping[str, Inputs], views: dict[str, list[Verdict]],
+        columns: list[Row],
+    ) -> Campaign:  # fmt: skip
         """Attacks that know the defence; the worst for each image becomes the view "aware"."""
-        campaign = Campaign(self._attacker, chain, self._choice, self._judge, saved)
+        campaign = Campaign(self._attacker, chain, self._choice, self._judge, saved, others)
         campaign.run()
         views["aware"], views["alone"] = (campaign.verdicts(one) for one in (campaign.worst, campaign.alone))
         tests = self._checks(campaign, views["clean"])
         for at, column in enumerate(columns):
             column |= {"aware_attack": campaign.worst.names[at], "aware_passes": int(campaign.passes[at]), **tests[at]}
+        return campaign
 
     def _checks(self, campaign: Campaign, before: Sequence[Verdict]) -> list[Row]:
         """The checks of each image."""

@@ -77,6 +77,8 @@ class Front(nn.Module):
             dropped: an input that it watches; any other word: nothing.
         """
         *filters, switch = self.chain.parts
+        if not isinstance(switch, Switch):
+            raise TypeError(f"{self.chain.name} ends on {switch.name}, which decides nothing")
         found = through(replace(self.chain, parts=tuple(filters)), inputs)
         excess = switch.sharpness * (switch.accusations(found.inputs) - switch.threshold)
         worlds = {name: _without(switch, name, found.inputs) for name in switch.watched}

@@ -64,35 +64,41 @@ class Attacker:
         result: Result = ATTACKS[way.attack].load()(
             self._problem(chain, way, every), {name: value[index] for name, value in self.clean.items()},
             {name: budget.select(index) for name, budget in self._piece.threat(self.radii).items()},
-            **self._parameters(way), **started, seed=chosen.seed, precision=chosen.dtype,
+            **self._parameters(way, chain), **started, seed=chosen.seed, precision=chosen.dtype,
             sample_ids=[self.ids[row] for row in every],
             eot=self._choice.expectation * way.draws if chain.random and way.attack != SEARCH else chosen.eot,
         )  # fmt: skip
         whole = {name: value.index_copy(0, index, result.inputs[name].to(value)) for name, value in self.clean.items()}
         return self._saved(replace(result, inputs=whole)), result
 
-    def _parameters(self, way: Way) -> dict[str, Any]:
-        """The run's settings where the attack takes them, over its own defaults, and the way's over both."""
+    def _parameters(self, way: Way, chain: Chain) -> dict[str, Any]:
+        """The run's settings where the attack takes them, over its own defaults, and the way's over both.
+
+        Behind a random defence the last point is kept: the best by few draws is the luckiest.
+        """
         takes, run = ATTACKS[way.attack].parameters(), self.plan.parameters
         own = way.attack == self.plan.settings.attack
         kept = {name: value for name, value in run.items() if own or name in ("steps", "step_size")}
         if "steps" in takes and kept.get("steps") is not None:
-            kept["steps"] *= way.times
+            kept["steps"] = max(kept["steps"] * way.times, way.least)
         if "restarts" in takes:
             kept["restarts"] = max(way.restarts, kept.get("restarts", 1)) if way.start == "cold" else 1
         if way.stride is not None and self.plan.norm in _STRIDES:
             kept["step_size"] = {name: way.stride * eps for name, eps in self.radii.items()}
+        if chain.random:
+            kept["keep"] = "last"
         if way.attack == SEARCH:
             kept |= {"queries": self._choice.queries, "score": "objective"}
-        return own_parameters(way.attack, {name: value for name, value in kept.items() if name in takes})
+        kept = {name: value for name, value in kept.items() if name in takes}
+        return own_parameters(way.attack, {**kept, **way.settings})
 
     def _problem(self, chain: Chain, way: Way, rows: Sequence[int]) -> Ranked:
         """What the attack raises, behind the defence."""
         own, masks = self.plan.settings, self._masks[list(rows)]
         front = Front(self._piece.model, bent(chain, way.gradient), [self.ids[row] for row in rows], way.name)
-        settings: dict[str, Any] = {
-            "objective": way.objective or own.objective, "goal": way.goal, "success": self.plan.success
-        }  # fmt: skip
+        settings: dict[str, Any] = {"objective": way.objective or own.objective, "success": self.plan.success}
+        if way.goal != "untargeted":
+            settings |= {"goal": "paint", "target": torch.full_like(masks, float(way.goal == "fill"))}
         if way.world is not None:
             return World(front, masks, way.world, **settings)
         if way.quiet is not None:

@@ -1,6 +1,6 @@
 """All attacks on a batch behind one defence, and for each image the worst."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -25,7 +25,8 @@ _RIVALRY = "rivalry"
 class Campaign:
     """The attacks on a batch behind one defence.
 
-    An image that stands at 0 is not attacked again. Attacks are compared by draws of a random defence that the verdict
+    An image that stands at 0 is not attacked again. What there is already costs a look: the clean image, noise, and the
+    worst images behind other defences. Attacks are compared by draws of a random defence that the verdict
     on the worst of them does not use: the luckiest of many would look stronger than it is.
 
     Args:
@@ -34,6 +35,7 @@ class Campaign:
         choice: which attacks there are.
         judge: says how images stand.
         unaware: the images under the attack that does not know the defence.
+        others: images of the same budget that may be worse, by name.
 
     Attributes:
         worst: of all attacks.
@@ -47,21 +49,25 @@ class Campaign:
     choice: DefenseChoice
     judge: Judge
     unaware: Inputs
+    others: Mapping[str, Inputs] = field(default_factory=dict)
     worst: Standing = field(init=False)
     alone: Standing = field(init=False)
     passes: Tensor = field(init=False)
     first: dict[int, Verdict] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        verdicts = self._rivals(self.unaware, range(len(self.attacker.ids)))
+        rows = range(len(self.attacker.ids))
+        verdicts = self._rivals(self.unaware, rows)
         self.worst = Standing.of(UNAWARE, self.unaware, verdicts)
         self.alone = Standing.of("", self.unaware, verdicts)
+        for name, inputs in self.others.items():
+            self.worst.offer(name, rows, inputs, self._rivals(inputs, rows))
         self.passes = torch.zeros(len(verdicts), dtype=torch.int64)
 
     @property
     def ways(self) -> list[Way]:
         """The defence's plan."""
-        return list(plan(self.chain, self.attacker.plan, self.choice))
+        return plan(self.chain, self.attacker.plan, self.choice)
 
     def run(self) -> None:
         """Every attack of the plan."""

@@ -13,6 +13,12 @@ from rgbdsod.run.defense.choice import DefenseChoice
 _OVERLAP = "soft-iou"
 """The objective that is nearest to what the verdict measures."""
 
+_COOLED = Way(
+    name="", attack="mifgsm", objective=_OVERLAP, times=2, least=40, stride=1.0,
+    settings={"decay": 0.75, "cooling": 0.02},
+)  # fmt: skip
+"""Steps with memory, first from corner to corner of the budget, then ever smaller: filters let large steps through."""
+
 QUICK = (
     Way(name="pgd", summary="steps along the gradient, or the stand-in's, from a random start"),
     Way(name="apgd", summary="steps that find their size", attack="apgd"),
@@ -20,43 +26,38 @@ QUICK = (
 """What every defence gets, at any effort."""
 
 STANDARD = (
-    Way(name="hide", summary="towards an empty map", goal="hide"),
-    Way(name="overlap", summary="against the soft IoU, from two starts", objective=_OVERLAP, restarts=2),
-    Way(name="overlap apgd", summary="the same by steps that find their size", attack="apgd", objective=_OVERLAP),
-    Way(name="bold", summary="from corner to corner of the budget", objective=_OVERLAP, stride=1.0),
-)
+    replace(_COOLED, name="overlap", summary="against the soft IoU"),
+    replace(_COOLED, name="hide", summary="towards an empty map: nothing for long, then all at once", goal="hide",
+            objective=None, times=5, least=100),
+    replace(_COOLED, name="fill", summary="towards a map that is object everywhere", goal="fill", objective=None),
+)  # fmt: skip
 """What every defence gets besides, from the start on."""
 
 FILTER = (
-    Way(name="identity", summary="as if filters did nothing", objective=_OVERLAP, gradient="identity"),
-    Way(name="blurred", summary="as if filters blurred", objective=_OVERLAP, gradient="blurred"),
+    replace(_COOLED, name="blurred", summary="as if filters blurred", gradient="blurred"),
+    replace(_COOLED, name="identity", summary="as if filters did nothing", gradient="identity"),
 )
 """Where a part filters and draws nothing."""
 
-RANDOM = (
-    Way(name="many draws", summary="with memory, over more draws", attack="mifgsm", objective=_OVERLAP, draws=3,
-        stride=0.25),
-)  # fmt: skip
+RANDOM = (replace(_COOLED, name="many draws", summary="over more draws", draws=3),)
 """Where a part draws."""
 
 ONWARD = (
-    Way(name="warm", summary="from the attack that does not know the defence", start="unaware", stride=0.1),
-    Way(name="onward", summary="from the worst so far", start="worst", times=2),
-    Way(name="onward hide", summary="the same, towards an empty map", goal="hide", start="worst", times=2),
-    Way(name="onward overlap", summary="the same, against the soft IoU", attack="apgd", objective=_OVERLAP,
-        start="worst", times=2),
+    replace(_COOLED, name="onward overlap", summary="from the worst so far, against the soft IoU", start="worst",
+            stride=0.5, times=5, least=100),
+    replace(_COOLED, name="onward hide", summary="from the worst so far, towards an empty map", start="worst",
+            goal="hide", objective=None, stride=0.5, times=3, least=60),
 )  # fmt: skip
 """What every defence gets at the end."""
 
-LONGEST = (
-    Way(name="onward far", summary="the same, much longer", attack="apgd", objective=_OVERLAP, start="worst", times=10),
-)
+LONGEST = tuple(replace(way.longer(4), name=way.name.replace("onward", "further")) for way in ONWARD)
 """What a thorough run adds."""
 
 BY_SCORES = Way(name=SEARCH, summary="random windows, kept where the IoU falls", attack=SEARCH, start="worst")
+"""The search."""
 
 
-def plan(chain: Chain, run: AttackPlan, choice: DefenseChoice) -> Iterator[Way]:
+def plan(chain: Chain, run: AttackPlan, choice: DefenseChoice) -> list[Way]:
     """The attacks on a defence, in their order; those that do not take the run's norm are left out.
 
     Args:
@@ -73,7 +74,7 @@ def plan(chain: Chain, run: AttackPlan, choice: DefenseChoice) -> Iterator[Way]:
         ways += LONGEST
     if choice.searches:
         ways.append(BY_SCORES)
-    return (way for way in ways if run.norm in ATTACKS[way.attack].norms)
+    return [way for way in ways if run.norm in ATTACKS[way.attack].norms]
 
 
 def _quiet(chain: Chain, choice: DefenseChoice) -> list[Way]:
@@ -87,17 +88,13 @@ def _quiet(chain: Chain, choice: DefenseChoice) -> list[Way]:
 
 def _special(chain: Chain) -> Iterator[Way]:
     """What suits the parts of a chain."""
-    filters = any(bendable(part) for part in chain.parts)
-    if filters:
+    if any(bendable(part) for part in chain.parts):
         yield from FILTER
     if chain.random:
         yield from RANDOM
     if chain.switch is None or chain.switch is not chain.parts[-1]:
         return
     for world in (NOTHING, *chain.switch.watched):
-        name = f"{world} dropped"
-        way = Way(name=name, summary="where the switch is to drop so, and harm what is left", world=world,
-                  objective=_OVERLAP)  # fmt: skip
-        yield way
-        if filters:
-            yield replace(way, name=f"{name}, blurred", gradient="blurred")
+        yield replace(_COOLED, name=f"{world} dropped", summary="the network that is left then", world=world)
+    yield replace(_COOLED, name=f"{NOTHING} dropped, hide", summary="the same, towards an empty map", world=NOTHING,
+                  goal="hide", objective=None)  # fmt: skip

@@ -1,9 +1,11 @@
 """One way to attack a network behind a defence. Imports no torch."""
 
-from dataclasses import dataclass, replace
-from typing import Literal, Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
 Start = Literal["cold", "unaware", "worst"]
+Goal = Literal["untargeted", "hide", "fill"]
 Gradient = Literal["own", "identity", "blurred"]
 
 SEARCH = "square"
@@ -24,15 +26,16 @@ class Way:
         start: where it begins: "cold": where the attack itself does; "unaware": at the attack that does not know the
             defence; "worst": at the worst so far of each image.
         restarts: of a cold one.
-        times: the run's steps.
+        times: the run's steps, so many times,
+        least: but at least so many, whatever the run says.
         stride: a step's share of the radius; None: the run's step, or the attack's own.
-        goal: "hide" makes for an empty map, "untargeted" away from the truth.
+        settings: of the attack besides.
+        goal: "untargeted": away from the truth; "hide": an empty map; "fill": a map that is object everywhere.
         objective: what it raises; None: the run's.
         gradient: of filters that draw nothing: their own, or their stand-in's; that of the identity; that of a blur.
         draws: of a random defence in one gradient, as a multiple of the run's.
         quiet: weight of the switch's score in the loss; None: it is not in there.
         world: what the switch is to decide: `NOTHING`, or the input that it drops; None: it decides as it does.
-        extra: whether only a run of much effort has it.
     """
 
     name: str
@@ -41,8 +44,10 @@ class Way:
     start: Start = "cold"
     restarts: int = 1
     times: int = 1
+    least: int = 0
     stride: float | None = None
-    goal: Literal["untargeted", "hide"] = "untargeted"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    goal: Goal = "untargeted"
     objective: str | None = None
     gradient: Gradient = "own"
     draws: int = 1
@@ -51,4 +56,4 @@ class Way:
 
     def longer(self, times: int) -> Self:
         """The same with so many times the steps."""
-        return replace(self, times=self.times * times)
+        return replace(self, times=self.times * times, least=self.least * times)
