@@ -222,6 +222,7 @@ def test_the_leaderboard_s_images_are_those_it_says():
     [
         (CARD.replace("authors", "author"), UsageError, 'no field "author"; did you mean "authors"?'),
         (CARD.replace('license = "MIT"', ""), UsageError, 'has no license; add license = "...": of the weights'),
+        (CARD + 'note = "a\\nb"', UsageError, "note holds a line break"),
         (CARD + "size = 128", UsageError, "size is 128, expected text"),
         (CARD + 'size = "128"', UsageError, 'size = "128": expected HxW'),
         (CARD + 'size = "100x128"', UsageError, "96x128 would do"),

@@ -148,6 +148,8 @@ def entry_of(document: Mapping[str, Any], where: str, folder: Path, *, needed: t
             raise UsageError(f'{where}: no field "{name}"; {hint}')
         if not isinstance(value, str):
             raise UsageError(f'{where}: {name} is {value!r}, expected text, as in {name} = "..."')
+        if not value.isprintable():
+            raise UsageError(f"{where}: {name} holds a line break or a control character; write one line")
     for name in needed:
         if not document.get(name, "").strip():
             raise UsageError(f'{where} has no {name}; add {name} = "...": {_WHY[name]}')
