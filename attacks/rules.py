@@ -50,6 +50,7 @@ class Ascent:
         self, balls: Mapping[str, Ball], sizes: Mapping[str, Tensor], steps: int, *, top: int | None = None
     ) -> None:
         self._balls, self._sizes, self._top = balls, sizes, top
+        self._heat = 1.0  # of the sizes that the next step has
 
     def look(self, points: dict[str, Tensor]) -> dict[str, Tensor]:
         """At the points themselves."""
@@ -64,13 +65,13 @@ class Ascent:
         self._balls = balls
         self._sizes = {name: rows(size, index) for name, size in self._sizes.items()}
 
-    def move(self, points: Inputs, ways: Inputs, share: float = 1.0) -> dict[str, Tensor]:
-        """A step of a share of its size along each input's own direction, projected."""
+    def move(self, points: Inputs, ways: Inputs) -> dict[str, Tensor]:
+        """A step along each input's own direction, projected."""
         moved = {}
         for name, point in points.items():
             ball = self._balls[name]
-            direction = ball.direction(ways[name], point, self._top)
-            moved[name] = ball.project(torch.addcmul(point, direction, self._sizes[name], value=share, out=direction))
+            way = ball.direction(ways[name], point, self._top)
+            moved[name] = ball.project(torch.addcmul(point, way, self._sizes[name], value=self._heat, out=way))
         return moved
 
 
@@ -111,9 +112,9 @@ class Momentum(Ascent):
         if self._memory:
             fresh = {name: torch.add(value, self._memory[name], alpha=self._decay) for name, value in fresh.items()}
         self._memory = fresh
-        share = self._cooling + (1 - self._cooling) * (1 + math.cos(math.pi * self._done / self._last)) / 2
+        self._heat = self._cooling + (1 - self._cooling) * (1 + math.cos(math.pi * self._done / self._last)) / 2
         self._done += 1
-        return self.move(points, fresh, share)
+        return self.move(points, fresh)
 
     def select(self, index: Tensor, balls: Mapping[str, Ball]) -> None:
         """Go on with some of the samples, and what is remembered of them."""

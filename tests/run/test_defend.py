@@ -39,7 +39,6 @@ def test_the_worst_of_all_attacks_is_never_weaker_and_none_is_there(found):
 
 def test_a_resumed_run_has_the_same_rows(tmp_path):
     settings = {"defenses": "resize-pad", "checks": False, "expectation": 2, "draws": 2, **FEW, "steps": 2}
-    settings["effort"] = "standard"
     whole = defend(tiny(), scenes(2), batch=2, **settings)
     parts = defend(tiny(), scenes(2), batch=1, out=tmp_path / "run", **settings)
     again = defend(tiny(), scenes(2), batch=2, out=tmp_path / "run", **settings)
