@@ -59,7 +59,7 @@ class Bilateral(Filter):
         """The smoothed image."""
         check_window(self.name, self.window, image, "pass a smaller odd window")
         size, space = (self.window, self.window), (self.sigma_space, self.sigma_space)
-        parts = [image[rows] for rows in spans(image, self.window**2)]
+        parts = [image[rows] for rows in spans(image)]  # kornia looks at larger batches without a copy of each window
         return joined([bilateral_blur(part, size, self.sigma_colour, space) for part in parts])
 
 
@@ -110,5 +110,5 @@ class JointBilateral(Defence):
     def _smoothed(self, image: Tensor, guide: Tensor) -> Tensor:
         size, space = (self.window, self.window), (self.sigma_space, self.sigma_space)
         whole = image.requires_grad or guide.requires_grad
-        rows = [slice(None)] if whole else spans(image, self.window**2)
+        rows = [slice(None)] if whole else spans(image)
         return joined([joint_bilateral_blur(image[one], guide[one], size, self.sigma_colour, space) for one in rows])

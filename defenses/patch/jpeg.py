@@ -47,9 +47,8 @@ class Jpeg(Filter):
 
     def _saved(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A picture (H,W,C), encoded and decoded; channels change places on both ways."""
-        _, file = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self.quality])
-        decoded = np.atleast_3d(np.asarray(cv2.imdecode(file, cv2.IMREAD_UNCHANGED), np.uint8))
-        return np.ascontiguousarray(decoded[..., ::-1])
+        _, file = cv2.imencode(".jpg", _turned(picture), [cv2.IMWRITE_JPEG_QUALITY, self.quality])
+        return _turned(np.atleast_3d(np.asarray(cv2.imdecode(file, cv2.IMREAD_UNCHANGED), np.uint8)))
 
     def filter_softly(self, image: Tensor) -> Tensor:
         """The same tables with a smooth rounding."""
@@ -57,3 +56,8 @@ class Jpeg(Filter):
         colour = image.expand(-1, 3, -1, -1)
         decoded: Tensor = jpeg_codec_differentiable(colour, quality)
         return decoded if image.shape[1] == 3 else decoded.mean(1, keepdim=True)
+
+
+def _turned(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGB as BGR, and the reverse; grey as it is."""
+    return picture if picture.shape[-1] == 1 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), np.uint8)

@@ -6,7 +6,7 @@ import torch
 from run_models import tiny
 
 from rgbdsod.defenses import DEFENSES, compose
-from rgbdsod.defenses.filters.bilateral import JointBilateral
+from rgbdsod.defenses.filters.bilateral import Bilateral, JointBilateral
 from rgbdsod.defenses.filters.detect import Detect
 from rgbdsod.defenses.filters.feature_noise import FeatureNoise
 from rgbdsod.defenses.filters.inpaint import DepthInpaint
@@ -50,6 +50,18 @@ def test_joint_bilateral_by_brute_force():
             wanted[y, x] = total / weights
     assert np.abs(found["depth"][0, 0].numpy() - wanted).max() < 1e-5
     assert found["rgb"] is inputs["rgb"]
+
+
+@pytest.mark.parametrize("side", [24, 160])
+def test_bilateral_is_joint_bilateral_with_the_image_as_its_own_guide(side):
+    """Of few and of many values, which are worked off in other ways; alone and in a batch."""
+    depth = torch.rand(3, 1, side, side, generator=torch.Generator().manual_seed(0))
+    same = {"rgb": depth.expand(-1, 3, -1, -1) / 3, "depth": depth}
+    wanted = JointBilateral(window=5, sigma_colour=0.2, sigma_space=1.5)(same).inputs["depth"]
+    smooth = Bilateral(window=5, sigma_colour=0.2, sigma_space=1.5)
+    found = smooth({"depth": depth}).inputs["depth"]
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+    torch.testing.assert_close(smooth({"depth": depth[1:2]}).inputs["depth"], found[1:2], atol=1e-6, rtol=0)
 
 
 def test_smoothing_stops_at_the_guides_edges():
