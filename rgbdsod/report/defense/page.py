@@ -17,9 +17,9 @@ COMMAND = "defend"
 _VIEWS = ("clean", "noise", "none", "unaware", "aware")
 _NOTE = (
     "Noise: of the same radius. None: under the attack, without a defence. Unaware: the same images, behind the "
-    "defence. Aware: the worst for each image of that attack and of those through the defence. Gain: over no defence, "
-    "both aware; *: its 95 % interval (paired bootstrap over images) excludes 0. Dropped: share of attacked images "
-    "of which an input was replaced, under the last attack."
+    "defence. Aware: the worst for each image of that attack, of those through the defence, and of what harms other "
+    "rows. Gain: over no defence, both aware; *: its 95 % interval (paired bootstrap over images) excludes 0. "
+    "Dropped: share of attacked images of which an input was replaced, under the last attack."
 )
 _WEAKER = "weaker: the attack that knows the defence is broken, so the row says nothing of robustness."
 

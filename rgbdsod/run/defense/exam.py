@@ -1,7 +1,8 @@
 """A batch against every defence: nobody knows the defence, then somebody does."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -60,8 +61,10 @@ class Exam:
                      "none": bare, "unaware": self._judge(chain, saved)}  # fmt: skip
             columns: list[Row] = [{} for _ in self.ids]
             if self._choice.aware:
-                campaign = self._know(chain, saved, others, views, columns)
+                campaign = Campaign(self._attacker, chain, self._choice, self._judge, saved, others)
+                campaign.run(partial(self._share, share, turn + 1))
                 others[f"from {chain.name}"] = campaign.worst.inputs
+                self._know(campaign, views, columns)
             times = self._times(chain, saved)
             rows += [
                 {"id": name, "row": chain.name, **columns[at], **times, **_values(views, at)}
@@ -70,18 +73,16 @@ class Exam:
             self._advance(share * (turn + 2))
         return rows
 
-    def _know(
-        self, chain: Chain, saved: Inputs, others: Mapping[str, Inputs], views: dict[str, list[Verdict]],
-        columns: list[Row],
-    ) -> Campaign:  # fmt: skip
-        """Attacks that know the defence; the worst for each image becomes the view "aware"."""
-        campaign = Campaign(self._attacker, chain, self._choice, self._judge, saved, others)
-        campaign.run()
+    def _share(self, share: float, turn: int, part: float) -> None:
+        """How much is done in a turn's attacks, of which the checks are still to come."""
+        self._advance(share * (turn + 0.9 * part))
+
+    def _know(self, campaign: Campaign, views: dict[str, list[Verdict]], columns: list[Row]) -> None:
+        """What the attacks that know the defence did; the worst for each image becomes the view "aware"."""
         views["aware"], views["alone"] = (campaign.verdicts(one) for one in (campaign.worst, campaign.alone))
         tests = self._checks(campaign, views["clean"])
         for at, column in enumerate(columns):
             column |= {"aware_attack": campaign.worst.names[at], "aware_passes": int(campaign.passes[at]), **tests[at]}
-        return campaign
 
     def _checks(self, campaign: Campaign, before: Sequence[Verdict]) -> list[Row]:
         """The checks of each image."""

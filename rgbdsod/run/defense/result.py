@@ -12,6 +12,8 @@ from rgbdsod.run.tables import align
 
 SCHEMA = "rgbdsod.defend/1"
 
+QUICK = "; a quick look: more --effort leaves less"
+
 _HEAD = ["defense", "clean", "cost", "noise", "none", "unaware", "aware", "gain", "dropped", "s/image", "time",
          "passes", ""]  # fmt: skip
 _CHECKED = ["checks of the attacks", "without radius", "twice the steps", "gradient", "noise"]
@@ -41,8 +43,9 @@ class DefenseResult(RunResult):
     def summary(self) -> str:
         """The table, and what its columns are."""
         lines = align([_HEAD, *(_shown(row) for row in self.rows)])
+        quick = self.record["settings"].get("effort") == "quick"
         lines.append(f"IoU, mean of {self.metrics['images']} images; aware: the worst for each image; "
-                     "gain: over no defence, both aware")  # fmt: skip
+                     f"gain: over no defence, both aware{QUICK if quick else ''}")  # fmt: skip
         tested = [row for row in self.rows if row["check_whole"] is not None]
         if tested:
             names = ("check_whole", "check_longer", "check_gradient", "check_control")
@@ -68,7 +71,7 @@ def suspicious(row: Mapping[str, Any]) -> list[str]:
     name, found = row["row"], []
     if row["weaker"]:
         found.append(f"{name}: the attacks through the defence do less harm than the one that does not know it, so "
-                     "they are broken and the row says nothing of robustness; add --search, or --steps")  # fmt: skip
+                     "they are broken and the row says nothing of robustness; take more --effort")  # fmt: skip
     if row["check_control"] > SLACK:
         found.append(f"{name}: noise of the same radius harms more than the attacks; take more --steps")
     if row["check_whole"] is not None and row["check_whole"] < 1:

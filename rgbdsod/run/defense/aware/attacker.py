@@ -60,11 +60,13 @@ class Attacker:
         """
         chosen, every = self.plan.settings, list(range(len(self.ids))) if rows is None else list(rows)
         index = torch.tensor(every, device=self._masks.device)
-        started = {} if begin is None else {"begin": {name: begin[name][index] for name in self.radii}}
+        more: dict[str, Any] = {"stop": False} if way.attack == SEARCH else {}  # it would stop at an IoU of one half
+        if begin is not None:
+            more["begin"] = {name: begin[name][index] for name in self.radii}
         result: Result = ATTACKS[way.attack].load()(
             self._problem(chain, way, every), {name: value[index] for name, value in self.clean.items()},
             {name: budget.select(index) for name, budget in self._piece.threat(self.radii).items()},
-            **self._parameters(way, chain), **started, seed=chosen.seed, precision=chosen.dtype,
+            **self._parameters(way, chain), **more, seed=chosen.seed, precision=chosen.dtype,
             sample_ids=[self.ids[row] for row in every],
             eot=self._choice.expectation * way.draws if chain.random and way.attack != SEARCH else chosen.eot,
         )  # fmt: skip
@@ -96,7 +98,8 @@ class Attacker:
         """What the attack raises, behind the defence."""
         own, masks = self.plan.settings, self._masks[list(rows)]
         front = Front(self._piece.model, bent(chain, way.gradient), [self.ids[row] for row in rows], way.name)
-        settings: dict[str, Any] = {"objective": way.objective or own.objective, "success": self.plan.success}
+        settings: dict[str, Any] = {"objective": way.objective or own.objective, "success": self.plan.success,
+                                    "sharp": way.sharp}  # fmt: skip
         if way.goal != "untargeted":
             settings |= {"goal": "paint", "target": torch.full_like(masks, float(way.goal == "fill"))}
         if way.world is not None:

@@ -1,6 +1,6 @@
 """All attacks on a batch behind one defence, and for each image the worst."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -69,12 +69,14 @@ class Campaign:
         """The defence's plan."""
         return plan(self.chain, self.attacker.plan, self.choice)
 
-    def run(self) -> None:
-        """Every attack of the plan."""
-        for way in self.ways:
+    def run(self, advance: Callable[[float], None] = lambda done: None) -> None:
+        """Every attack of the plan; `advance` takes the share that is done."""
+        ways = self.ways
+        for turn, way in enumerate(ways):
             rows = [row for row, verdict in enumerate(self.worst.verdicts) if verdict.iou > 0]
             if rows:
                 self._attack(way, rows)
+            advance((turn + 1) / len(ways))
 
     def verdicts(self, standing: Standing) -> list[Verdict]:
         """How the images stand, by draws that chose nothing."""

@@ -21,14 +21,19 @@ class Ranked(MapProblem):
     Args:
         front: the network behind the defence.
         masks: ground truth (B,1,H,W).
+        sharp: what the objective's logits are multiplied by.
         settings: of `MapProblem`.
     """
 
-    def __init__(self, front: Front, masks: Tensor, **settings: Any) -> None:
+    def __init__(self, front: Front, masks: Tensor, *, sharp: float = 1.0, **settings: Any) -> None:
         super().__init__(front, masks, **settings)
-        self._front = front
+        self._front, self._sharp = front, sharp
         self._size = (int(masks.shape[-2]), int(masks.shape[-1]))
         self._fixed: dict[str, Tensor] = {}
+
+    def loss(self, outputs: Any, progress: float = 0.0) -> Tensor:
+        """The objective of the sharpened logits, (B,)."""
+        return super().loss(self._sharp * outputs, progress)
 
     def track(self, outputs: Any) -> Tensor:
         """One minus the IoU of the map cut at one half, (B,)."""
@@ -78,7 +83,7 @@ class Quiet(Ranked):
         """Logits and score."""
         return self._front.watched({**self._fixed, **inputs}, self._size)
 
-    def loss(self, outputs: Seen, progress: float = 0.0) -> Tensor:  # type: ignore[override]
+    def loss(self, outputs: Seen, progress: float = 0.0) -> Tensor:
         """The objective less the weighted score, (B,)."""
         return super().loss(outputs.logits, progress) - self._weight * outputs.score
 
@@ -112,7 +117,7 @@ class World(Ranked):
         """The maps in that world and in the true one, and how far the switch is from deciding so."""
         return self._front.decided({**self._fixed, **inputs}, self._size, self._dropped)
 
-    def loss(self, outputs: Decided, progress: float = 0.0) -> Tensor:  # type: ignore[override]
+    def loss(self, outputs: Decided, progress: float = 0.0) -> Tensor:
         """The objective where the switch decides as it is to, (B,)."""
         objective = super().loss(outputs.logits, progress)
         return torch.where(outputs.distance < -_MARGIN, objective, -outputs.distance)

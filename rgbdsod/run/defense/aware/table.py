@@ -43,6 +43,8 @@ RANDOM = (replace(_COOLED, name="many draws", summary="over more draws", draws=3
 """Where a part draws."""
 
 ONWARD = (
+    replace(_COOLED, name="onward sharp", summary="from the worst so far, against an IoU that sees the cut alone",
+            start="worst", sharp=3.0, times=5, least=100),
     replace(_COOLED, name="onward overlap", summary="from the worst so far, against the soft IoU", start="worst",
             stride=0.5, times=5, least=100),
     replace(_COOLED, name="onward hide", summary="from the worst so far, towards an empty map", start="worst",

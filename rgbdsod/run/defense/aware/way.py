@@ -32,6 +32,7 @@ class Way:
         settings: of the attack besides.
         goal: "untargeted": away from the truth; "hide": an empty map; "fill": a map that is object everywhere.
         objective: what it raises; None: the run's.
+        sharp: what logits are multiplied by before the objective sees them: above 1 it looks at pixels near the cut.
         gradient: of filters that draw nothing: their own, or their stand-in's; that of the identity; that of a blur.
         draws: of a random defence in one gradient, as a multiple of the run's.
         quiet: weight of the switch's score in the loss; None: it is not in there.
@@ -49,6 +50,7 @@ class Way:
     settings: Mapping[str, Any] = field(default_factory=dict)
     goal: Goal = "untargeted"
     objective: str | None = None
+    sharp: float = 1.0
     gradient: Gradient = "own"
     draws: int = 1
     quiet: float | None = None
