@@ -83,7 +83,7 @@ class Quiet(Ranked):
         """Logits and score."""
         return self._front.watched({**self._fixed, **inputs}, self._size)
 
-    def loss(self, outputs: Seen, progress: float = 0.0) -> Tensor:
+    def loss(self, outputs: Seen, progress: float = 0.0) -> Tensor:  # type: ignore[override]
         """The objective less the weighted score, (B,)."""
         return super().loss(outputs.logits, progress) - self._weight * outputs.score
 
@@ -117,7 +117,7 @@ class World(Ranked):
         """The maps in that world and in the true one, and how far the switch is from deciding so."""
         return self._front.decided({**self._fixed, **inputs}, self._size, self._dropped)
 
-    def loss(self, outputs: Decided, progress: float = 0.0) -> Tensor:
+    def loss(self, outputs: Decided, progress: float = 0.0) -> Tensor:  # type: ignore[override]
         """The objective where the switch decides as it is to, (B,)."""
         objective = super().loss(outputs.logits, progress)
         return torch.where(outputs.distance < -_MARGIN, objective, -outputs.distance)
