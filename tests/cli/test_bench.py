@@ -62,7 +62,7 @@ data = "scenes:1@32x32#3"
 images = 1
 modality = "rgb"
 eps = "8/255"
-settings = { steps = 1, checks = false }
+settings = { steps = 1, effort = "quick", checks = false }
 
 [[entry]]
 name = "tiny"

@@ -30,19 +30,12 @@ _SIZE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 
 
 class Network(NamedTuple):
-    """All that decides which network an entry has; entries that agree in it are attacked together."""
+    """All that decides which network an entry has."""
 
     model: str
     weights: str | None
     fusion: str | None
     size: tuple[int, int] | None
-
-    @property
-    def slug(self) -> str:
-        """The beginning of its folders' names: readable, and different for different networks."""
-        name = Path(self.model.rpartition(":")[0] or self.model)
-        digest = hashlib.sha256(repr(tuple(self)).encode()).hexdigest()[:6]
-        return f"{name.stem if name.suffix == '.py' else name.name}-{digest}"
 
 
 @dataclass(frozen=True, kw_only=True)

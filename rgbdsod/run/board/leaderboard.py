@@ -13,7 +13,7 @@ from rgbdsod.errors import DataError, UsageError
 from rgbdsod.models.device import resolve_device
 from rgbdsod.run.benchmark.saliency import spread
 from rgbdsod.run.board.entry import Entry, read_card
-from rgbdsod.run.board.measure import Bench, measured, networks_of, opened
+from rgbdsod.run.board.measure import Bench, measured, opened
 from rgbdsod.run.board.ranking import Measured, ranked
 from rgbdsod.run.board.result import NOTES, SCHEMA, LeaderboardResult
 from rgbdsod.run.board.suite import Board, read_board
@@ -51,8 +51,8 @@ class Plan:
 
     @property
     def cells(self) -> int:
-        """Modalities and radii of all networks."""
-        return len(networks_of(self.entries)) * len(self.board.places)
+        """Modalities and radii of all entries."""
+        return len(self.entries) * len(self.board.places)
 
     def data(self) -> Dataset:
         """The images."""
@@ -112,8 +112,8 @@ def leaderboard(
 ) -> LeaderboardResult:
     """Measure networks and defences on a leaderboard's images, each under all attacks that know it, and order them.
 
-    Every network has a run folder for each modality and radius below `networks/`, so that an interrupted one goes on;
-    every entry a file `entries/NAME.json` with its card, its numbers, and what they were made with.
+    Every entry has a run folder for each modality and radius below `networks/`, so that an interrupted one goes on, and
+    a file `entries/NAME.json` with its card, its numbers, and what they were made with.
 
     Args:
         suite: a name of `BOARDS`, or a .toml file; see `read_board`.
@@ -193,15 +193,16 @@ def run_leaderboard(
 
 
 def _measure(plan: Plan, bench: Bench, tell: BoardCallback) -> list[Measured]:
-    groups = [(opened(network, bench.device), own) for network, own in networks_of(plan.entries)]
-    found: list[Measured] = []
-    for turn, (model, own) in enumerate(groups):
+    """All entries; every network is loaded before any is attacked, so that one that cannot be is refused at once."""
+    models = {network: opened(network, bench.device) for network in dict.fromkeys(own.network for own in plan.entries)}
+    found = []
+    for turn, entry in enumerate(plan.entries):
         done = turn * len(plan.board.places)
 
-        def advance(share: float, text: str, done: int = done, name: str = model.name) -> None:
-            tell(done + share, plan.cells, f"{name} {text}")
+        def advance(share: float, text: str, done: int = done, name: str = entry.name) -> None:
+            tell(done + share, plan.cells, f"{name}: {text}")
 
-        found += measured(bench, model, own, advance)
+        found.append(measured(bench, models[entry.network], entry, advance))
     tell(plan.cells, plan.cells, "")
     return found
 
