@@ -88,7 +88,9 @@ BOARDS: Mapping[str, Board] = {
             images=6,
             fingerprint="764baf443ee768990dda7302d0370986e8081bbf3e3189684a0d483604287caf",
             eps=(2 / 255, 4 / 255),
-            settings={"steps": 5, "expectation": 2, "calibration": "scenes:64@128x128#4194305"},
+            settings={
+                "effort": "standard", "steps": 5, "expectation": 2, "calibration": "scenes:64@128x128#4194305",
+            },
             entries=(
                 *(_built_in(name, name) for name in ("bbsnet", "jldcf", "d3net")),
                 *(_built_in(f"bbsnet, {guard}", "bbsnet", guard) for guard in _GUARDS),
