@@ -83,8 +83,6 @@ class Attacker:
         kept = {name: value for name, value in run.items() if own or name in ("steps", "step_size")}
         if "steps" in takes and kept.get("steps") is not None:
             kept["steps"] = max(kept["steps"] * way.times, way.least)
-        if "restarts" in takes:
-            kept["restarts"] = max(way.restarts, kept.get("restarts", 1)) if way.start == "cold" else 1
         if way.stride is not None and self.plan.norm in _STRIDES:
             kept["step_size"] = {name: way.stride * eps for name, eps in self.radii.items()}
         if chain.random:
@@ -97,7 +95,8 @@ class Attacker:
     def _problem(self, chain: Chain, way: Way, rows: Sequence[int]) -> Ranked:
         """What the attack raises, behind the defence."""
         own, masks = self.plan.settings, self._masks[list(rows)]
-        front = Front(self._piece.model, bent(chain, way.gradient), [self.ids[row] for row in rows], way.name)
+        seen = bent(chain) if way.gradient == "identity" else chain
+        front = Front(self._piece.model, seen, [self.ids[row] for row in rows], way.name)
         settings: dict[str, Any] = {"objective": way.objective or own.objective, "success": self.plan.success,
                                     "sharp": way.sharp}  # fmt: skip
         if way.goal != "untargeted":

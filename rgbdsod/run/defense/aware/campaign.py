@@ -89,7 +89,7 @@ class Campaign:
         return [late.iou - self.first.get(row, late).iou for row, late in zip(rows, after, strict=True)]
 
     def _attack(self, way: Way, rows: Sequence[int]) -> None:
-        begin = {"cold": None, "unaware": self.unaware, "worst": self.worst.inputs}[way.start]
+        begin = self.worst.inputs if way.start == "worst" else None
         inputs, result = self.attacker.through(self.chain, way, rows, begin)
         self.passes[list(rows)] += (result.forward + result.backward).cpu()
         verdicts = self._rivals(inputs, rows)

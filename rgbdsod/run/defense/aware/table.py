@@ -26,17 +26,14 @@ QUICK = (
 """What every defence gets, at any effort."""
 
 STANDARD = (
-    replace(_COOLED, name="overlap", summary="against the soft IoU"),
+    replace(_COOLED, name="overlap", summary="against the soft IoU", times=5, least=100),
     replace(_COOLED, name="hide", summary="towards an empty map: nothing for long, then all at once", goal="hide",
             objective=None, times=5, least=100),
     replace(_COOLED, name="fill", summary="towards a map that is object everywhere", goal="fill", objective=None),
 )  # fmt: skip
 """What every defence gets besides, from the start on."""
 
-FILTER = (
-    replace(_COOLED, name="blurred", summary="as if filters blurred", gradient="blurred"),
-    replace(_COOLED, name="identity", summary="as if filters did nothing", gradient="identity"),
-)
+FILTER = (replace(_COOLED, name="identity", summary="as if filters did nothing", gradient="identity"),)
 """Where a part filters and draws nothing."""
 
 RANDOM = (replace(_COOLED, name="many draws", summary="over more draws", draws=3),)

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
-Start = Literal["cold", "unaware", "worst"]
+Start = Literal["cold", "worst"]
 Goal = Literal["untargeted", "hide", "fill"]
-Gradient = Literal["own", "identity", "blurred"]
 
 SEARCH = "square"
 """The search by scores alone."""
@@ -23,9 +22,7 @@ class Way:
         name: what tables call it.
         summary: one line.
         attack: a name of `ATTACKS`.
-        start: where it begins: "cold": where the attack itself does; "unaware": at the attack that does not know the
-            defence; "worst": at the worst so far of each image.
-        restarts: of a cold one.
+        start: where it begins: "cold": where the attack itself does; "worst": at the worst so far of each image.
         times: the run's steps, so many times,
         least: but at least so many, whatever the run says.
         stride: a step's share of the radius; None: the run's step, or the attack's own.
@@ -33,7 +30,7 @@ class Way:
         goal: "untargeted": away from the truth; "hide": an empty map; "fill": a map that is object everywhere.
         objective: what it raises; None: the run's.
         sharp: what logits are multiplied by before the objective sees them: above 1 it looks at pixels near the cut.
-        gradient: of filters that draw nothing: their own, or their stand-in's; that of the identity; that of a blur.
+        gradient: of filters that draw nothing: their "own", or their stand-in's; or that of the "identity".
         draws: of a random defence in one gradient, as a multiple of the run's.
         quiet: weight of the switch's score in the loss; None: it is not in there.
         world: what the switch is to decide: `NOTHING`, or the input that it drops; None: it decides as it does.
@@ -43,7 +40,6 @@ class Way:
     summary: str = ""
     attack: str = "pgd"
     start: Start = "cold"
-    restarts: int = 1
     times: int = 1
     least: int = 0
     stride: float | None = None
@@ -51,7 +47,7 @@ class Way:
     goal: Goal = "untargeted"
     objective: str | None = None
     sharp: float = 1.0
-    gradient: Gradient = "own"
+    gradient: Literal["own", "identity"] = "own"
     draws: int = 1
     quiet: float | None = None
     world: str | None = None
