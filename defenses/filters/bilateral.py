@@ -7,27 +7,12 @@ import torch
 from kornia.filters import bilateral_blur, joint_bilateral_blur
 from torch import Tensor
 
+from rgbdsod.defenses.patch.cross.streams import MODALITIES
 from rgbdsod.defenses.patch.door import check_window
 from rgbdsod.defenses.patch.planes import joined, spans
 from rgbdsod.defenses.patch.purifier import Defence, Filter, Purified
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
-
-MODALITIES = ("rgb", "depth")
-
-
-def check_smoothing(window: int, sigma_colour: float, sigma_space: float) -> None:
-    """Refuse what is no smoothing.
-
-    Raises:
-        UsageError: an even window, or a deviation of 0 or less.
-    """
-    if window < 3 or window % 2 == 0:
-        raise UsageError(f"window={window}; pass an odd number of pixels, 3 or more")
-    if sigma_colour <= 0 or sigma_space <= 0:
-        raise UsageError(
-            f"sigma_colour={sigma_colour:g}, sigma_space={sigma_space:g}; pass deviations above 0, such as 0.1 and 2"
-        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -53,7 +38,7 @@ class Bilateral(Filter):
     name: ClassVar[str] = "bilateral"
 
     def __post_init__(self) -> None:
-        check_smoothing(self.window, self.sigma_colour, self.sigma_space)
+        _check_smoothing(self.window, self.sigma_colour, self.sigma_space)
 
     def filter(self, image: Tensor) -> Tensor:
         """The smoothed image."""
@@ -93,7 +78,7 @@ class JointBilateral(Defence):
     def __post_init__(self) -> None:
         if self.target not in MODALITIES:
             raise UsageError(f'target="{self.target}"; pass depth (guided by RGB) or rgb (guided by depth)')
-        check_smoothing(self.window, self.sigma_colour, self.sigma_space)
+        _check_smoothing(self.window, self.sigma_colour, self.sigma_space)
 
     def __call__(self, inputs: Inputs) -> Purified:
         """The batch with the target smoothed; the score is its mean absolute change."""
@@ -112,3 +97,13 @@ class JointBilateral(Defence):
         whole = image.requires_grad or guide.requires_grad
         rows = [slice(None)] if whole else spans(image)
         return joined([joint_bilateral_blur(image[one], guide[one], size, self.sigma_colour, space) for one in rows])
+
+
+def _check_smoothing(window: int, sigma_colour: float, sigma_space: float) -> None:
+    """Refuse what is no smoothing."""
+    if window < 3 or window % 2 == 0:
+        raise UsageError(f"window={window}; pass an odd number of pixels, 3 or more")
+    if sigma_colour <= 0 or sigma_space <= 0:
+        raise UsageError(
+            f"sigma_colour={sigma_colour:g}, sigma_space={sigma_space:g}; pass deviations above 0, such as 0.1 and 2"
+        )

@@ -1,19 +1,19 @@
 """Is an input attacked? Then go on with the other one."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from rgbdsod.attacks.problem import frozen
 from rgbdsod.defenses.filters.rebuild import Rebuilder, rebuilt
-from rgbdsod.defenses.patch.cross.streams import MODALITIES, Model, by_replacement, check_pair, held
+from rgbdsod.defenses.patch.cross.streams import MODALITIES, Model, by_replacement, check_pair, check_victim, held
 from rgbdsod.defenses.patch.cross.translation import CrossTranslation
 from rgbdsod.defenses.patch.switches.pair_head import Judge
 from rgbdsod.defenses.patch.switches.switch import Switch
 from rgbdsod.errors import UsageError
-from rgbdsod.types import Inputs, MapModel
+from rgbdsod.types import Inputs
 
 WAYS = ("disagreement", "heads", "reconstruction", "translation")
 WATCHED = {"rgb": ("rgb",), "depth": ("depth",), "both": MODALITIES}
@@ -94,10 +94,7 @@ class Detect(Switch):
         Raises:
             UsageError: it is no network of RGB and depth.
         """
-        if not isinstance(victim, MapModel) or set(victim.inputs) != set(MODALITIES):
-            named: Any = getattr(victim, "name", "the victim")
-            raise UsageError(f"detect watches RGB and depth, and {named} has not both inputs; leave it out")
-        return replace(self, model=victim)
+        return replace(self, model=check_victim(self.name, victim))
 
     def instead(self, name: str, inputs: Inputs) -> Tensor:
         """The input's mean, or the input drawn anew."""

@@ -7,15 +7,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from rgbdsod.defenses.patch.cross.streams import check_pair
+from rgbdsod.defenses.patch.cross.streams import MODALITIES, check_pair
 from rgbdsod.defenses.patch.purifier import Defence, Purified
 from rgbdsod.errors import UsageError
 from rgbdsod.types import Inputs
 
 Rebuilder = Callable[[str, Inputs], Tensor]
 """The named input (B,C,H,W), each part of it predicted without having been seen; differentiable."""
-
-MODALITIES = ("rgb", "depth")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

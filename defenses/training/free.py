@@ -17,8 +17,9 @@ from rgbdsod.errors import UsageError
 class FreeTraining:
     """Sees each batch several times in a row; what one backward pass says of the inputs moves them for the next.
 
-    A step costs no more than one of clean training. The perturbation goes on from batch to batch; it begins anew
-    where the size of the batch changes. Its steps are of the full radius.
+    A step costs no more than one of clean training. The perturbation goes on from batch to batch, as far as the images
+    before left room for it in [0, 1]; it begins anew where the size of the batch changes. Its steps are of the full
+    radius.
 
     Args:
         threat: budgets by input.

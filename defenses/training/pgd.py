@@ -38,7 +38,7 @@ class AdversarialTraining(InnerSteps):
         return step.loss(step.outputs(self.moved(problem, step)))
 
     def __call__(
-        self, model: MapModel, inputs: Inputs, masks: Tensor, *, seed: int, sample_ids: Sequence[str]
+        self, model: MapModel, inputs: Inputs, masks: Tensor, *, seed: int, sample_ids: Sequence[str], number: int = 0
     ) -> dict[str, Tensor]:
         """The moved inputs; the model's flags are put back.
 
@@ -50,4 +50,4 @@ class AdversarialTraining(InnerSteps):
             sample_ids: one id per sample, on which its random start depends.
         """
         problem = MapProblem(model, masks, objective=self.objective)
-        return self.move(problem, inputs, seed=seed, sample_ids=sample_ids)
+        return self.move(problem, inputs, seed=seed, sample_ids=sample_ids, number=number)

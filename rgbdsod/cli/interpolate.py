@@ -55,8 +55,8 @@ def run_interpolate(flags: Mapping[str, Any]) -> None:
     Args:
         flags: the command's parameters by name.
     """
-    from rgbdsod.run.clip.interpolate import parse_path
     from rgbdsod.run.interpolate import Interpolation
+    from rgbdsod.run.weight_line import parse_path
 
     screen, size, alphas = Screen.of(flags), working_size(flags), parse_path(flags["alpha"], "--alpha")
     attack = _attack(flags)

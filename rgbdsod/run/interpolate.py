@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from rgbdsod.datasets import Dataset
 from rgbdsod.errors import UsageError
@@ -20,6 +19,7 @@ from rgbdsod.run.checkpoint import Progress, save_checkpoint
 from rgbdsod.run.execute import execute
 from rgbdsod.run.folder import folder_path, to_json
 from rgbdsod.run.store import writing
+from rgbdsod.run.weight_line import mixed
 
 RECORD = "interpolation.json"
 """The file beside the weights that says what they lie between."""
@@ -52,7 +52,7 @@ def interpolate(clean: SaliencyModel, robust: SaliencyModel, alpha: float) -> Sa
     _check(clean, robust, [alpha])
     mine, theirs = clean.network.state_dict(), robust.network.state_dict()
     between = deepcopy(clean).eval()
-    between.network.load_state_dict({name: _mixed(mine[name], theirs[name], alpha) for name in mine})
+    between.network.load_state_dict({name: mixed(mine[name], theirs[name], alpha) for name in mine})
     return between
 
 
@@ -66,14 +66,6 @@ def _check(clean: SaliencyModel, robust: SaliencyModel, alphas: Sequence[float])
             f"{clean.name} and {robust.name} are networks of different designs; pass two trainings of one --model, "
             "--fusion and --encoder"
         )
-
-
-def _mixed(clean: Tensor, robust: Tensor, alpha: float) -> Tensor:
-    """Whole numbers, which count batches, are those of the robust network."""
-    if not clean.is_floating_point() or alpha == 1:
-        return robust
-    with torch.no_grad():
-        return clean if alpha == 0 else (1 - alpha) * clean + alpha * robust.to(clean)
 
 
 @dataclass(frozen=True)

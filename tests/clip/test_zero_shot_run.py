@@ -16,12 +16,12 @@ from rgbdsod.run.clip import task as task_module
 from rgbdsod.run.clip.accuracy import wilson
 from rgbdsod.run.clip.evaluate import as_sets, evaluate_zero_shot, run_zero_shot, zero_shot_task
 from rgbdsod.run.clip.images import ImageSets
-from rgbdsod.run.clip.interpolate import parse_path
 from rgbdsod.run.clip.keeping import Keeper
 from rgbdsod.run.clip.opening import DualEncoder, open_dual_encoder
 from rgbdsod.run.clip.settings import ZeroShotSettings
 from rgbdsod.run.clip.tables import collect
 from rgbdsod.run.execute import Target
+from rgbdsod.run.weight_line import parse_path
 
 PAIRS = glyph_set("pairs", 12)
 SHAPES = glyph_set("shapes", 8)

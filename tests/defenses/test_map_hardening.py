@@ -125,6 +125,68 @@ def test_one_backward_pass_of_free_gives_the_gradients_of_weights_and_inputs() -
     torch.testing.assert_close(again.learned[0]["depth"], images["depth"] + memory["depth"])
 
 
+def test_free_carries_its_change_over_to_the_next_batch() -> None:
+    """Algorithm 1 begins at 0 once, not with every batch."""
+    model, memory = small(), Memory()
+    method = FreeTraining(BOTH, 2)
+    for number in range(2):
+        method.losses(step(model, number, memory, data=0)).mean().backward()
+    before, now = {name: value.clone() for name, value in memory.items()}, step(model, 2, memory, data=1)
+    method.losses(now)
+    assert now.learned is not None
+    for name, change in before.items():
+        assert 0 < change.abs().max() <= EPS + 1e-6
+        torch.testing.assert_close(now.learned[0][name], (now.inputs[name] + change).clamp(0, 1))
+    other = step(model, 3, memory)
+    other.inputs = {name: value[:5] for name, value in other.inputs.items()}
+    other.masks = other.masks[:5]
+    method.losses(other)
+    assert other.learned is not None and torch.equal(other.learned[0]["rgb"], other.inputs["rgb"])
+
+
+def _climbed(model: SaliencyModel, images: dict[str, Tensor], length: float, steps: int) -> dict[str, Tensor]:
+    """Steps along the sign of the gradient from a uniform start, each clipped to the radius and to [0, 1]."""
+    inputs = {name: images[name] for name in BOTH}
+    ids = [str(row) for row in range(len(images["mask"]))]
+    points = AdversarialTraining(BOTH, 1, step_size=1e-12)(model, inputs, images["mask"], seed=0, sample_ids=ids)
+    start = {name: points[name] - inputs[name] for name in BOTH}
+    assert all(change.abs().max() <= EPS + 1e-6 and change.abs().mean() > 0.4 * EPS for change in start.values())
+    for _ in range(steps):
+        leaves = {name: point.detach().clone().requires_grad_() for name, point in points.items()}
+        total = loss(model.outputs(leaves), images["mask"]).sum()
+        for name, gradient in zip(leaves, torch.autograd.grad(total, list(leaves.values())), strict=True):
+            moved = leaves[name].detach() + length * gradient.sign()
+            points[name] = (inputs[name] + (moved - inputs[name]).clamp(-EPS, EPS)).clamp(0, 1)
+    return points
+
+
+@pytest.mark.parametrize(
+    ("method", "length", "steps"),
+    [(AdversarialTraining(BOTH, 3, step_size=EPS / 4), EPS / 4, 3), (FastTraining(BOTH), 1.25 * EPS, 1)],
+    ids=["pgd", "fast"],
+)
+def test_pgd_and_fast_learn_from_the_points_of_their_papers(method: MapHardening, length: float, steps: int) -> None:
+    """Equation 2 of Madry et al. by projected steps; algorithm 3 of Wong et al., whose step is longer than the ball."""
+    model, now = small(), step(small())
+    found, wanted = method.losses(now), _climbed(model, batch(0), length, steps)
+    assert now.learned is not None
+    for name in BOTH:
+        torch.testing.assert_close(now.learned[0][name], wanted[name], atol=1e-6, rtol=0)
+    torch.testing.assert_close(found, loss(model.outputs(wanted), batch(0)["mask"]))
+
+
+def test_the_divergence_of_trades_is_from_the_clean_map_to_the_attacked_one() -> None:
+    model, now = small(), step(small())
+    found = Trades(BOTH, 2, beta=1.0).losses(now)
+    assert now.learned is not None
+    clean, attacked = (model.outputs(inputs)["final"] for inputs in (now.inputs, now.learned[0]))
+    expected = kl_divergence(Bernoulli(logits=clean), Bernoulli(logits=attacked)).mean((1, 2, 3))
+    torch.testing.assert_close(found, _clean(model) + expected)
+    found.sum().backward()
+    expected_gradient = torch.autograd.grad((_clean(model) + expected).sum(), model.network.say.weight)[0]
+    torch.testing.assert_close(now.model.network.say.weight.grad, expected_gradient, atol=1e-5, rtol=1e-4)
+
+
 def test_fast_is_pgd_of_one_step_of_that_length() -> None:
     model = small()
     same = AdversarialTraining(BOTH, 1, step_size=2 * EPS)
@@ -157,6 +219,8 @@ def test_sources_take_turns() -> None:
         turns.losses(now)
         assert now.learned is not None
         assert [key for key in BOTH if not torch.equal(now.learned[0][key], now.inputs[key])] == [name]
+        moved = turns(model, now.inputs, now.masks, seed=0, sample_ids=now.sample_ids, number=number)
+        assert [key for key in BOTH if not torch.equal(moved[key], now.inputs[key])] == [name]
 
 
 def test_passes_are_those_of_the_network() -> None:

@@ -69,6 +69,18 @@ def check_pair(name: str, inputs: Inputs) -> None:
         raise UsageError(f'{name} compares "rgb" with "depth", and "{missing[0]}" is missing; pass both')
 
 
+def check_victim(name: str, victim: object) -> MapModel:
+    """The victim, where it is a network of RGB and depth.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if isinstance(victim, MapModel) and set(victim.inputs) == set(MODALITIES):
+        return victim
+    named = getattr(victim, "name", "the victim")
+    raise UsageError(f"{name} compares RGB with depth, and {named} has not both inputs; leave it out")
+
+
 def held(model: object) -> tuple[nn.Module, ...]:
     """The model itself where it is a module."""
     return (model,) if isinstance(model, nn.Module) else ()

@@ -1,15 +1,15 @@
 """D3Net's depth depurator, for any network of RGB and depth."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from torch import Tensor
 
 from rgbdsod.attacks.problem import frozen
-from rgbdsod.defenses.patch.cross.streams import MODALITIES, Model, by_replacement, check_pair, held
+from rgbdsod.defenses.patch.cross.streams import MODALITIES, Model, by_replacement, check_pair, check_victim, held
 from rgbdsod.defenses.patch.switches.switch import Switch
 from rgbdsod.errors import UsageError
-from rgbdsod.types import Inputs, MapModel
+from rgbdsod.types import Inputs
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,11 +44,7 @@ class Depurator(Switch):
         Raises:
             UsageError: it is no network of RGB and depth.
         """
-        if not isinstance(victim, MapModel) or set(victim.inputs) != set(MODALITIES):
-            named: Any = getattr(victim, "name", "the victim")
-            raise UsageError(f"{self.name} compares maps with and without RGB, and {named} has not both inputs; "
-                             "leave it out")  # fmt: skip
-        return replace(self, model=victim)
+        return replace(self, model=check_victim(self.name, victim))
 
     def accusations(self, inputs: Inputs) -> Tensor:
         """The mean distance of the maps of both inputs and of depth, (B,1)."""

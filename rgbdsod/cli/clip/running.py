@@ -61,9 +61,9 @@ def _settings(flags: Mapping[str, Any]) -> "ZeroShotSettings":
         find_attack(name)
     batch_size(flags["batch"])
 
-    from rgbdsod.run.clip.interpolate import parse_path
     from rgbdsod.run.clip.settings import ZeroShotSettings, usual_eps
     from rgbdsod.run.threats import parse_eps
+    from rgbdsod.run.weight_line import parse_path
 
     released = flags.get("as_released", False)
     return ZeroShotSettings(

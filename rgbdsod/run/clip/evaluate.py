@@ -11,7 +11,6 @@ from rgbdsod.clip.space import AttackSpace
 from rgbdsod.datasets.zero_shot.labelled import ImageSet
 from rgbdsod.errors import UsageError
 from rgbdsod.run.clip.images import GLYPH_TASKS, ImageSets, open_sets
-from rgbdsod.run.clip.interpolate import parse_path
 from rgbdsod.run.clip.keeping import Keeper
 from rgbdsod.run.clip.opening import DualEncoder, open_dual_encoder
 from rgbdsod.run.clip.result import ZeroShotResult
@@ -19,6 +18,7 @@ from rgbdsod.run.clip.settings import Verdict, ZeroShotSettings, usual_eps
 from rgbdsod.run.clip.task import ZeroShotTask
 from rgbdsod.run.clip.texts import Templates, checked_templates, prompts_variant
 from rgbdsod.run.execute import ImageCallback, Target, execute
+from rgbdsod.run.weight_line import parse_path
 
 Data = str | Path | ImageSet | Sequence[str | Path | ImageSet]
 

@@ -3,37 +3,11 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor
 
 from rgbdsod.clip import ClipModel
 from rgbdsod.errors import UsageError
-from rgbdsod.run.threats import parse_number
-
-_MOST = 1001  # points of a curve; more is a slip of the pen
-_DIGITS = 9
-
-
-def parse_path(text: str, flag: str = "--interpolate") -> tuple[float, ...]:
-    """Shares of the tuned weights: "0:1:0.1" (from, to, step), or a list "0,0.5,1".
-
-    Args:
-        text: what the user typed after `flag`.
-        flag: its name, for messages.
-
-    Raises:
-        UsageError: something else stands there.
-    """
-    parts = text.split(":")
-    if len(parts) == 1:
-        return tuple(parse_number(part, flag) for part in text.split(","))
-    if len(parts) != 3:
-        raise UsageError(f"{flag} {text}: expected FROM:TO:STEP, for example 0:1:0.1")
-    start, end, step = (parse_number(part, flag) for part in parts)
-    if step <= 0 or end < start or (end - start) / step > _MOST:
-        raise UsageError(f"{flag} {text}: expected FROM below TO and a step above 0, for example 0:1:0.1")
-    count = int((end - start) / step + 1e-9) + 1
-    return tuple(round(start + turn * step, _DIGITS) for turn in range(count))
+from rgbdsod.run.weight_line import mixed
 
 
 class WeightPath:
@@ -66,7 +40,7 @@ class WeightPath:
         Args:
             share: of the tuned weights; 0 is the original, 1 the tuned model, both bit for bit.
         """
-        self._load({name: _between(self._original[name], tuned, share) for name, tuned in self._tuned.items()})
+        self._load({name: mixed(self._original[name], tuned, share) for name, tuned in self._tuned.items()})
         try:
             yield
         finally:
@@ -74,11 +48,3 @@ class WeightPath:
 
     def _load(self, state: Mapping[str, Tensor]) -> None:
         self._visual.load_state_dict(dict(state))
-
-
-def _between(original: Tensor, tuned: Tensor, share: float) -> Tensor:
-    """Buffers that count are those of the tuned model."""
-    if not tuned.is_floating_point() or share == 1:
-        return tuned
-    with torch.no_grad():
-        return original if share == 0 else (1 - share) * original + share * tuned
