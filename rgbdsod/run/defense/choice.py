@@ -1,5 +1,6 @@
 """What a run on input defences is asked to do. Imports no torch."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, get_args
@@ -58,8 +59,9 @@ class DefenseChoice:
             raise UsageError(f"--effort {self.effort}: expected one of {', '.join(get_args(Effort))}")
         if self.aware and not self.weights:
             raise UsageError("--penalty is empty; pass weights such as 0.1,1,10, or --no-aware")
-        if any(weight < 0 for weight in self.weights):
-            raise UsageError(f"--penalty {min(self.weights):g}: weights of a detector's score are 0 or more")
+        for weight in self.weights:
+            if not 0 <= weight < math.inf:
+                raise UsageError(f"--penalty {weight:g}: weights of a detector's score are finite, and 0 or more")
         for flag, value in (("--expectation", self.expectation), ("--draws", self.draws), ("--queries", self.queries)):
             if value < 1:
                 raise UsageError(f"{flag} {value} is the mean of nothing; pass 1 or more")

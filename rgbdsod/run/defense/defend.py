@@ -6,10 +6,10 @@ from typing import Any
 
 from rgbdsod.datasets import Dataset, load_dataset
 from rgbdsod.defenses import Chain, compose
-from rgbdsod.errors import UsageError
 from rgbdsod.models import SaliencyModel
 from rgbdsod.run.attack_settings import AttackPlan, AttackSettings
 from rgbdsod.run.defense.choice import USUAL, WEIGHTS, DefenseChoice, Effort, texts_of
+from rgbdsod.run.defense.door import check_attack
 from rgbdsod.run.defense.equip import equipped
 from rgbdsod.run.defense.result import DefenseResult
 from rgbdsod.run.defense.task import CALIBRATION_IMAGES, DefenseTask
@@ -130,13 +130,15 @@ def defense_task(
     chains = [*(compose(text, seed=settings.seed) for text in choice.defenses), *extra]
     chains = [equipped(chain, model) for chain in chains]
     plan = AttackPlan.of(settings, model.inputs, model.name)
-    if len(plan.radii) > 1:
-        raise UsageError(f"--eps has {len(plan.radii)} values, and defend takes one; run it once for each")
+    check_attack(plan)
     rehearse(plan)
     switched = any(chain.switch for chain in chains)
     clean, warnings = _clean(calibration, data) if switched else (None, [])
     named = {"model": model.name, "data": data.name} if given is None else dict(given)
-    if calibration is not None:
+    if calibration is not None and not switched:
+        get_data(calibration)  # a wrong name is refused all the same
+        warnings.append("no defence here sets limits by clean images, so --calibration has no use")
+    elif calibration is not None:
         named["calibration"] = calibration.name if isinstance(calibration, Dataset) else str(calibration)
     warnings += [text for chain in chains for text in _unwatched(chain, plan)]
     images, said = check_images(data, "skip"), list(dict.fromkeys(warnings))
