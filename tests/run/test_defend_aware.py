@@ -8,17 +8,20 @@ import pytest
 import torch
 from run_models import scenes, tiny
 
-from rgbdsod.attacks import Bpda
+from rgbdsod.attacks import Bpda, Budget, pgd
 from rgbdsod.defenses import Chain, compose
 from rgbdsod.defenses.patch.purifier import Filter
 from rgbdsod.defenses.patch.switches.switch import Switch
 from rgbdsod.metrics import MaskCache
+from rgbdsod.models import load_model
 from rgbdsod.run import defend
 from rgbdsod.run.attack_piece import AttackPiece
 from rgbdsod.run.attack_settings import AttackPlan, AttackSettings
 from rgbdsod.run.defense.aware.attacker import Attacker
 from rgbdsod.run.defense.aware.campaign import Campaign
+from rgbdsod.run.defense.aware.problems import Gated
 from rgbdsod.run.defense.choice import DefenseChoice
+from rgbdsod.run.defense.front import Front, gated
 from rgbdsod.run.defense.verdict import Judge
 from rgbdsod.run.modeling import inputs_of
 
@@ -153,3 +156,20 @@ def test_the_draws_that_choose_do_not_judge():
     assert moved.verdicts(moved.worst) == moved.judge(moved.chain, inputs)
     assert moved.worst.verdicts == moved.judge(moved.chain, inputs, purpose="rivalry")
     assert moved.verdicts(moved.worst) != moved.worst.verdicts
+
+
+def test_a_switch_inside_the_network_is_steered():
+    model, data = load_model("d3net").at((64, 64)), scenes(1)
+    batch = inputs_of([data[0]], model.inputs, torch.device("cpu"))
+    inputs = {name: batch[name] for name in model.inputs}
+    front = Front(model, compose("none"), data.ids, "x")
+    assert gated(model)
+    assert not gated(tiny())
+    with torch.no_grad():
+        shut, opened = (front.at_gate(inputs, (32, 32), shut=way) for way in (True, False))
+    assert torch.equal(shut.distance, -opened.distance)
+    assert torch.allclose(shut.true, model(**inputs), atol=1e-5)
+    found = pgd(Gated(front, batch["mask"], shut=bool(shut.distance > 0)), inputs, {"depth": Budget(eps=0.2)}, steps=5,
+                keep="last")  # fmt: skip
+    after = front.at_gate(found.inputs, (32, 32), shut=bool(shut.distance > 0)).distance.detach()
+    assert float(after) < abs(float(shut.distance))

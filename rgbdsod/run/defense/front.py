@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from rgbdsod.defenses import Chain, Purified, through
 from rgbdsod.defenses.patch.switches.switch import Switch
 from rgbdsod.models import SaliencyModel
+from rgbdsod.models.d3net import STEEPNESS, D3Net
+from rgbdsod.models.depurator import THRESHOLD
 from rgbdsod.types import Inputs
 
 Undo = Callable[[Tensor], Tensor]
@@ -91,6 +93,22 @@ class Front(nn.Module):
             true = self._logits(left, found.undo, size)
         return Decided(logits, _distance(excess, switch.watched, dropped), true)
 
+    def at_gate(self, inputs: Inputs, size: tuple[int, int], *, shut: bool) -> Decided:
+        """Logits, and how far the network's own switch is from dropping depth, or from letting it in.
+
+        Args:
+            inputs: all inputs, (B,C,H,W).
+            size: (H, W) of the logits.
+            shut: whether depth is to be dropped.
+        """
+        found = through(self.chain, inputs)
+        with self.chain.installed():
+            outputs = self.model.outputs(found.inputs)
+            logits = self.model.logits(outputs, size)
+        logits = logits if found.undo is None else found.undo(logits)
+        excess = STEEPNESS * (outputs["gate"] - float(THRESHOLD))
+        return Decided(logits, -excess if shut else excess, logits.detach())
+
     @torch.no_grad()
     def maps(self, inputs: Inputs) -> tuple[Tensor, Purified]:
         """Saliency as it is saved, uint8 (B,H,W), and what the chain made of the inputs."""
@@ -112,6 +130,11 @@ class Front(nn.Module):
         with self.chain.installed():
             logits = self.model.fuse({name: self.model.encode(name, inputs[name]) for name in self.inputs}, size)
         return logits if undo is None else undo(logits)
+
+
+def gated(model: SaliencyModel) -> bool:
+    """Whether a network itself has a switch that drops depth."""
+    return isinstance(model.network, D3Net)
 
 
 def _without(switch: Switch, name: str, inputs: Inputs) -> dict[str, Tensor]:

@@ -13,10 +13,10 @@ from rgbdsod.defenses import Chain
 from rgbdsod.run.attack_piece import AttackPiece
 from rgbdsod.run.attack_settings import own_parameters
 from rgbdsod.run.defense.aware.bent import bent
-from rgbdsod.run.defense.aware.problems import Quiet, Ranked, World
+from rgbdsod.run.defense.aware.problems import Gated, Quiet, Ranked, World
 from rgbdsod.run.defense.aware.way import SEARCH, Way
 from rgbdsod.run.defense.choice import DefenseChoice
-from rgbdsod.run.defense.front import Front
+from rgbdsod.run.defense.front import Front, gated
 from rgbdsod.run.store import MemoryStore
 from rgbdsod.types import Inputs
 
@@ -37,6 +37,11 @@ class Attacker:
         self._piece, self._masks, self._choice = piece, masks, choice
         self.plan, self.radii = piece.plan, piece.plan.radii[0]
         self.ids = [sample.id for sample in piece.samples]
+
+    @property
+    def gated(self) -> bool:
+        """Whether the network itself has a switch that drops depth."""
+        return gated(self._piece.model)
 
     @property
     def clean(self) -> Inputs:
@@ -101,6 +106,8 @@ class Attacker:
                                     "sharp": way.sharp}  # fmt: skip
         if way.goal != "untargeted":
             settings |= {"goal": "paint", "target": torch.full_like(masks, float(way.goal == "fill"))}
+        if way.gate is not None:
+            return Gated(front, masks, shut=way.gate == "shut", **settings)
         if way.world is not None:
             return World(front, masks, way.world, **settings)
         if way.quiet is not None:

@@ -67,7 +67,7 @@ class Campaign:
     @property
     def ways(self) -> list[Way]:
         """The defence's plan."""
-        return plan(self.chain, self.attacker.plan, self.choice)
+        return plan(self.chain, self.attacker.plan, self.choice, gated=self.attacker.gated)
 
     def run(self, advance: Callable[[float], None] = lambda done: None) -> None:
         """Every attack of the plan; `advance` takes the share that is done."""

@@ -119,9 +119,40 @@ class World(Ranked):
 
     def loss(self, outputs: Decided, progress: float = 0.0) -> Tensor:  # type: ignore[override]
         """The objective where the switch decides as it is to, (B,)."""
-        objective = super().loss(outputs.logits, progress)
-        return torch.where(outputs.distance < -_MARGIN, objective, -outputs.distance)
+        return _served(outputs, super().loss(outputs.logits, progress))
 
     def verdict_on(self, outputs: Decided) -> Tensor:
         """The logits that the switch really leaves."""
         return outputs.true
+
+
+class Gated(Ranked):
+    """For an attack that wants a switch inside the network to decide in one way, as `World` is for one before it.
+
+    Args:
+        front: the network behind the defence.
+        masks: ground truth (B,1,H,W).
+        shut: whether depth is to be dropped.
+        settings: of `MapProblem`.
+    """
+
+    def __init__(self, front: Front, masks: Tensor, *, shut: bool, **settings: Any) -> None:
+        super().__init__(front, masks, **settings)
+        self._shut = shut
+
+    def forward(self, inputs: Inputs) -> Decided:  # type: ignore[override]
+        """The maps, and how far the switch is from deciding so."""
+        return self._front.at_gate({**self._fixed, **inputs}, self._size, shut=self._shut)
+
+    def loss(self, outputs: Decided, progress: float = 0.0) -> Tensor:  # type: ignore[override]
+        """The objective where the switch decides as it is to, (B,)."""
+        return _served(outputs, super().loss(outputs.logits, progress))
+
+    def verdict_on(self, outputs: Decided) -> Tensor:
+        """The logits."""
+        return outputs.true
+
+
+def _served(outputs: Decided, objective: Tensor) -> Tensor:
+    """The objective where a switch decides as it is to, else how firmly it does not, (B,)."""
+    return torch.where(outputs.distance < -_MARGIN, objective, -outputs.distance)

@@ -39,6 +39,12 @@ FILTER = (replace(_COOLED, name="identity", summary="as if filters did nothing",
 RANDOM = (replace(_COOLED, name="many draws", summary="over more draws", draws=3),)
 """Where a part draws."""
 
+GATED = (
+    replace(_COOLED, name="gate shut", summary="where the network itself is to drop depth", gate="shut"),
+    replace(_COOLED, name="gate open", summary="where the network itself is to let depth in", gate="open"),
+)
+"""Where the network has a switch of its own."""
+
 ONWARD = (
     replace(_COOLED, name="onward sharp", summary="from the worst so far, against an IoU that sees the cut alone",
             start="worst", sharp=3.0, times=5, least=100),
@@ -56,19 +62,20 @@ BY_SCORES = Way(name=SEARCH, summary="random windows, kept where the IoU falls",
 """The search."""
 
 
-def plan(chain: Chain, run: AttackPlan, choice: DefenseChoice) -> list[Way]:
+def plan(chain: Chain, run: AttackPlan, choice: DefenseChoice, *, gated: bool = False) -> list[Way]:
     """The attacks on a defence, in their order; those that do not take the run's norm are left out.
 
     Args:
         chain: the defence.
         run: the run's own attack, which is the first.
         choice: effort, and weights of a switch's score.
+        gated: whether the network itself has a switch that drops depth.
     """
     own = run.settings.attack
     first = [] if own in [way.name for way in QUICK] else [Way(name=own, summary="the run's own", attack=own)]
     ways = [*first, *sorted(QUICK, key=lambda way: way.name != own), *_quiet(chain, choice)]
     if choice.effort != "quick":
-        ways += [*STANDARD, *_special(chain), *ONWARD]
+        ways += [*STANDARD, *_special(chain), *(GATED if gated else ()), *ONWARD]
     if choice.effort == "thorough":
         ways += LONGEST
     if choice.searches:

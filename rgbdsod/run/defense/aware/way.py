@@ -33,6 +33,7 @@ class Way:
         gradient: of filters that draw nothing: their "own", or their stand-in's; or that of the "identity".
         draws: of a random defence in one gradient, as a multiple of the run's.
         quiet: weight of the switch's score in the loss; None: it is not in there.
+        gate: what a switch inside the network is to do with depth: "shut" it out, "open" to it; None: what it does.
         world: what the switch is to decide: `NOTHING`, or the input that it drops; None: it decides as it does.
     """
 
@@ -51,6 +52,7 @@ class Way:
     draws: int = 1
     quiet: float | None = None
     world: str | None = None
+    gate: Literal["shut", "open"] | None = None
 
     def longer(self, times: int) -> Self:
         """The same with so many times the steps."""
