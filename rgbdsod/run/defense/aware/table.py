@@ -29,6 +29,8 @@ STANDARD = (
     replace(_COOLED, name="overlap", summary="against the soft IoU", times=5, least=100),
     replace(_COOLED, name="hide", summary="towards an empty map: nothing for long, then all at once", goal="hide",
             objective=None, times=5, least=100),
+    replace(_COOLED, name="turn", summary="against the pixels that are still right", objective="masked-bce", times=5,
+            least=100),
     replace(_COOLED, name="fill", summary="towards a map that is object everywhere", goal="fill", objective=None),
 )  # fmt: skip
 """What every defence gets besides, from the start on."""
