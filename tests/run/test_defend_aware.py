@@ -133,7 +133,7 @@ def test_a_switch_that_drops_the_input_nobody_touched():
 
 
 def test_the_worst_there_is():
-    places = ((16, 14), (16, 16), (18, 16), (14, 18), (20, 20))
+    places = ((16, 14), (16, 16), (18, 16), (14, 18))
     sample = scenes(1)[0]
     free = np.zeros_like(sample.valid)
     free[tuple(zip(*places, strict=True))] = True
@@ -145,7 +145,7 @@ def test_the_worst_there_is():
     truth = found.judge.truth.expand(len(every), -1, -1, -1)
     judge = Judge(tiny(), [str(at) for at in range(len(every))], truth, 1)
     standing = [verdict.iou for verdict in judge(CODED, pictures)]
-    assert len(every) > 500
+    assert len(every) > 200
     assert found.worst.verdicts[0].iou == pytest.approx(min(standing), abs=1e-9)
     assert min(standing) < max(standing)
 

@@ -26,7 +26,7 @@ class DefenseChoice:
         fpr: share of clean images that a detector may accuse.
         aware: whether each defence is also attacked by who knows it.
         effort: "quick": a few attacks that show whether a defence holds at all; "standard": what a number can be quoted
-            from; "thorough": more than three times that, and a search by scores.
+            from; "thorough": more than twice that, and a search by scores.
         weights: of the detector's score, one attack for each.
         search: whether the search by scores alone is added at any effort, for gradients that lead nowhere.
         queries: of that search.
