@@ -115,3 +115,20 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="name another folder"):
         write_figures(_document(fusions=("early",), transfer=False), tmp_path / "file")
+
+
+def test_what_trainings_change_is_one_matrix_a_design() -> None:
+    document = _document(trainings=("plain", "itc"), fusions=("rgb", "multistage"), transfer=False, radii=(4 / 255,))
+    figure = next(own for own in drawn_figures(document) if own.name == "externality-pgd-4")
+    assert figure.group == "Externality of trainings"
+    assert "24 images and 2 seeds" in figure.caption
+    texts = re.findall(r">([^<>]+)</t(?:ext|span)>", figure.svg)
+    assert texts.count("itc") == 2, "one row for each design; none for the plain training"
+    assert texts.count("RGB attacked") == 2
+    assert texts.count("depth attacked") == texts.count("both attacked") == texts.count("depth missing") == 1
+    changes = [own for own in document.derived if own.kind == "externality"]
+    printed = {text.replace("\N{MINUS SIGN}", "-") for text in texts}
+    assert changes
+    for own in changes:
+        assert own.value is not None
+        assert f"{own.value:+.2f}".replace("+0.00", "0.00").replace("-0.00", "0.00") in printed

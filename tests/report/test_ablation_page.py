@@ -68,8 +68,11 @@ def test_numbers_of_the_page_are_those_of_the_file(page: str) -> None:
 
 def test_every_figure_has_its_caption(page: str) -> None:
     figures = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
-    assert len(figures) == 2 + 2 + 1
-    assert all("<figcaption>Training: " in figure for figure in figures)
+    assert len(figures) == 2 + 2 + 3 + 1
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page, re.DOTALL)
+    assert len(captions) == len(figures)
+    assert all("24 images and 2 seeds" in caption for caption in captions)
+    assert sum(caption.startswith("Training: ") for caption in captions) == 2 + 2 + 1
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     targets = set(re.findall(r'href="#([^"]+)"', page)) - {""}

@@ -1,6 +1,6 @@
 """The figures of an ablation, drawn from plain numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -38,13 +38,19 @@ class Heat:
 
     Args:
         title: above it.
-        names: of rows (made for) and columns (shown to).
+        rows, columns: names of both.
         changes: by row and column.
+        bold: changes that are to be seen first.
+        y, x: what rows and columns are.
     """
 
     title: str
-    names: tuple[str, ...]
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
     changes: Mapping[tuple[str, str], float]
+    bold: Collection[tuple[str, str]] = ()
+    y: str = ""
+    x: str = ""
 
 
 def robustness(
@@ -109,11 +115,10 @@ def heat(prefix: str, title: str, rows: Sequence[Sequence[Heat]]) -> str:
     """
     largest = max((abs(value) for row in rows for own in row for value in own.changes.values()), default=0.0)
     largest = max(largest, _LEAST_HEAT)
-    names = max((len(own.names) for row in rows for own in row), default=1)
+    wide = max((len(own.columns) for row in rows for own in row), default=1)
+    high = max((len(own.rows) for row in rows for own in row), default=1)
     with page_style():
-        figure, grid = _grid(
-            len(rows), max(map(len, rows), default=1), 0.9 + 0.5 * names, 0.9 + 0.34 * names, free=True
-        )
+        figure, grid = _grid(len(rows), max(map(len, rows), default=1), 0.9 + 0.5 * wide, 0.9 + 0.34 * high, free=True)
         for line, row in zip(grid, rows, strict=True):
             for axes in line[len(row) :]:
                 axes.set_visible(False)
@@ -205,16 +210,15 @@ def _draw_bars(axes: "Axes", groups: Sequence[Bars], faces: Sequence[Mapping[str
 def _draw_heat(axes: "Axes", own: Heat, largest: float) -> None:
     from matplotlib.patches import Rectangle
 
-    names = own.names
-    for (source, target), value in own.changes.items():
-        x, y = names.index(target), names.index(source)
+    for (row, column), value in own.changes.items():
+        x, y = own.columns.index(column), own.rows.index(row)
         colour, alpha = ATTACKED if value < 0 else CLEAN, _STRONGEST * abs(value) / largest
         axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=colour, alpha=alpha, linewidth=0))
-        weight = "bold" if source == target else "normal"
+        weight = "bold" if (row, column) in own.bold else "normal"
         axes.text(x, y, print_cell(value, "change", 2), ha="center", va="center", fontsize=9, fontweight=weight)
-    axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5), xlabel="shown to", ylabel="made for")
-    axes.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(names)), names)
+    axes.set(xlim=(-0.5, len(own.columns) - 0.5), ylim=(len(own.rows) - 0.5, -0.5), xlabel=own.x, ylabel=own.y)
+    axes.set_xticks(range(len(own.columns)), own.columns, rotation=35, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(own.rows)), own.rows)
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.set_title(own.title, fontsize=10, color=INK)

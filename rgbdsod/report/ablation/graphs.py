@@ -1,10 +1,11 @@
 """Which figures an ablation has, and what their captions say."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rgbdsod.report.ablation import drawing
 from rgbdsod.report.ablation.document import AblationDocument, Derived, Mean, is_reference
+from rgbdsod.report.ablation.drawn import LEVELS, MODALITIES, Drawn
+from rgbdsod.report.ablation.externality import externality
 from rgbdsod.report.ablation.grid import show_input
 from rgbdsod.report.ablation.measures import direction, luck, spoken
 from rgbdsod.report.ablation.styles import styles
@@ -13,35 +14,16 @@ from rgbdsod.report.tables import Estimate
 from rgbdsod.report.view import Figure, FigureGroup
 from rgbdsod.report.wording import show_attack, show_eps
 
-_MODALITIES = ("rgb", "depth", "both")
-_LEVELS = 255
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A finished figure.
-
-    Args:
-        name: of its file, without suffix: "robustness-pgd-plain".
-        group: the title that it shares with others: "Robustness under PGD".
-        svg: inline, in the page's colours.
-        caption: what it is, in which units, over how many images and seeds.
-    """
-
-    name: str
-    group: str
-    svg: str
-    caption: str
-
 
 def drawn_figures(document: AblationDocument, prefix: str = "") -> list[Drawn]:
-    """All figures: robustness by attack and training, reliance by attack and training, transfer.
+    """All figures: robustness and reliance by attack and training, externality by attack and radius, transfer.
 
     Args:
         document: of the ablation.
         prefix: makes element ids unique on a page.
     """
-    return [*_robustness(document, prefix), *_reliance(document, prefix), *_transfer(document, prefix)]
+    every = (_robustness, _reliance, externality, _transfer)
+    return [own for figures in every for own in figures(document, prefix)]
 
 
 def figure_groups(document: AblationDocument, prefix: str) -> tuple[FigureGroup, ...]:
@@ -81,7 +63,7 @@ def _robustness(document: AblationDocument, prefix: str) -> Iterator[Drawn]:
 
 def _modalities(document: AblationDocument, attack: str) -> list[str]:
     there = {own.modality for own in document.table if own.attack == attack}
-    return [name for name in _MODALITIES if name in there] + sorted(there - set(_MODALITIES))
+    return [name for name in MODALITIES if name in there] + sorted(there - set(MODALITIES))
 
 
 def _curves(
@@ -98,7 +80,7 @@ def _curves(
         attacked = sorted((mean for mean in own if (mean.attack, mean.modality) == (attack, modality)), key=_by_eps)
         clean = [mean for mean in own if mean.attack == "clean"][:1]
         if attacked:
-            found[fusion] = [(mean.eps * _LEVELS, mean.estimate) for mean in (*clean, *attacked)]
+            found[fusion] = [(mean.eps * LEVELS, mean.estimate) for mean in (*clean, *attacked)]
     return found
 
 
@@ -167,7 +149,7 @@ def _transfer(document: AblationDocument, prefix: str) -> Iterator[Drawn]:
             for model in document.models
             if any(own.model == model for own in found)
         ]
-        name = f"transfer-{attack}-{training}-{eps * _LEVELS:.4g}"
+        name = f"transfer-{attack}-{training}-{eps * LEVELS:.4g}"
         title = f"Transfer of {show_attack(attack)} at {show_eps(eps)} between fusion designs, training {training}"
         seeds = max(own.seeds for own in found)
         caption = (
@@ -180,4 +162,5 @@ def _transfer(document: AblationDocument, prefix: str) -> Iterator[Drawn]:
 
 
 def _heat(own: Matrix) -> drawing.Heat:
-    return drawing.Heat(f"{own.model}, {show_input(own.modality)}", own.designs, own.changes)
+    title, itself = f"{own.model}, {show_input(own.modality)}", [(name, name) for name in own.designs]
+    return drawing.Heat(title, own.designs, own.designs, own.changes, itself, y="made for", x="shown to")
