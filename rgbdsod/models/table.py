@@ -261,11 +261,19 @@ _DEMOS = (
     _small(_D3NET, encoder="resnet10t", channels=(16, 32, 64, 128), stem_width=8, width=12),
 )
 
+_ROBUST = replace(
+    _DEMOS[0],
+    name="bbsnet.robust",
+    training="bbsnet.demo, then PGD adversarial training on both inputs at 4/255 (examples/make_weights.py)",
+    asset="bbsnet.robust",
+)
+
 MODELS: Table[ModelRow] = Table(
     "model",
     [
         *_DEMOS,
         *(replace(row, name=row.architecture, canonical=row.name) for row in _DEMOS),
+        _ROBUST,
         _BBSNET,
         _JLDCF,
         *(

@@ -9,7 +9,7 @@ import rgbdsod
 from rgbdsod.datasets import TEST_SEED, load_dataset
 from rgbdsod.run.validate import dependence, validate
 
-NAMES = ("bbsnet", "jldcf", "d3net")
+NAMES = ("bbsnet", "jldcf", "d3net", "bbsnet.robust")
 ASSETS = Path(rgbdsod.__file__).parent / "models" / "assets"
 
 

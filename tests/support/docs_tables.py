@@ -89,7 +89,7 @@ def models() -> str:
 
 def _is_long_form(row: ModelRow) -> bool:
     """`bbsnet.demo`, which is shown as `bbsnet`."""
-    return row.asset is not None and not row.canonical
+    return any(other.canonical == row.name for other in MODELS)
 
 
 def _model(row: ModelRow) -> Sequence[str]:
@@ -140,7 +140,7 @@ def _operator(row: OperatorRow) -> Sequence[str]:
 
 def figures() -> str:
     head = ("network", "file", "S", "MAE", "S, other RGB", "S, other depth", "S, photographs", "MAE, photographs")
-    return _table(head, (_figures(row) for row in MODELS if row.canonical and row.record.get("figures")))
+    return _table(head, (_figures(row) for row in MODELS if not _is_long_form(row) and row.record.get("figures")))
 
 
 def _figures(row: ModelRow) -> Sequence[str]:

@@ -93,6 +93,7 @@ BOARDS: Mapping[str, Board] = {
             },
             entries=(
                 *(_built_in(name, name) for name in ("bbsnet", "jldcf", "d3net")),
+                _built_in("bbsnet.robust", "bbsnet.robust", hardened_with="PGD-AT, both inputs, 4/255"),
                 *(_built_in(f"bbsnet, {guard}", "bbsnet", guard) for guard in _GUARDS),
             ),
         ),
