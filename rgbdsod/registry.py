@@ -46,8 +46,8 @@ class Table(Generic[Row]):
     def __getitem__(self, name: str) -> Row:
         if name in self._rows:
             return self._rows[name]
-        close = get_close_matches(name, self._rows, n=1, cutoff=0.5)
-        hint = f'; did you mean "{close[0]}"?' if close else ";"
+        close = get_close_matches(name.lower(), self._rows, n=1, cutoff=0.5)
+        hint = f'; did you mean "{close[0]}"?' if close else ""
         raise UsageError(f'no {self.kind} "{name}"{hint} (rgbdsod list {self.kind}s)')
 
     def __contains__(self, name: object) -> bool:

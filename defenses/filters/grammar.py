@@ -9,7 +9,7 @@ from rgbdsod.errors import UsageError
 NONE = "none"
 """The text of the empty chain."""
 
-_PART = re.compile(r"([a-z0-9][a-z0-9-]*)(?:\((.*)\))?")
+_PART = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:\((.*)\))?")
 
 
 class Part(NamedTuple):
@@ -74,6 +74,8 @@ def _part(part: str, text: str) -> Part:
         key, sign, value = (word.strip() for word in one.partition("="))
         if not (key and sign and value):
             raise UsageError(f"--defense {found[1]}({one}): expected NAME=VALUE, such as jpeg(quality=50)")
+        if key in settings:
+            raise UsageError(f"--defense {part}: {key} is given twice; keep one of them")
         settings[key] = value
     return Part(found[1], settings)
 

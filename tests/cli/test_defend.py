@@ -48,6 +48,9 @@ WRONG = {
     "--modality sound": "--modality sound",
     "--defence median": "did you mean --defense?",
     "--eps 2/255,4/255": "defend takes one",
+    "--defense median(window=99) --dry-run": "pass a smaller odd window",
+    "--defense detect(by=heads)": "train with --manipulation",
+    "--no-aware --search": "attacks that know the defence",
 }
 
 

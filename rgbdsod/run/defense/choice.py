@@ -57,6 +57,8 @@ class DefenseChoice:
             raise UsageError(f"--fpr {self.fpr:g}: pass a share of clean images above 0 and below 1, such as 0.05")
         if self.effort not in get_args(Effort):
             raise UsageError(f"--effort {self.effort}: expected one of {', '.join(get_args(Effort))}")
+        if not self.aware and (self.search or self.effort != "standard"):
+            raise UsageError("--effort and --search make attacks that know the defence; leave out them or --no-aware")
         if self.aware and not self.weights:
             raise UsageError("--penalty is empty; pass weights such as 0.1,1,10, or --no-aware")
         for weight in self.weights:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from rgbdsod.datasets import Dataset, load_dataset
 from rgbdsod.defenses import Chain, compose
 from rgbdsod.models import SaliencyModel
@@ -14,7 +16,7 @@ from rgbdsod.run.defense.equip import equipped
 from rgbdsod.run.defense.result import DefenseResult
 from rgbdsod.run.defense.task import CALIBRATION_IMAGES, DefenseTask
 from rgbdsod.run.execute import ImageCallback, Target, execute
-from rgbdsod.run.modeling import device_of, get_data, get_model
+from rgbdsod.run.modeling import device_of, get_data, get_model, inputs_of
 from rgbdsod.run.rehearsal import rehearse
 from rgbdsod.run.survey import check_images
 from rgbdsod.run.threats import Eps
@@ -142,6 +144,7 @@ def defense_task(
         named["calibration"] = calibration.name if isinstance(calibration, Dataset) else str(calibration)
     warnings += [text for chain in chains for text in _unwatched(chain, plan)]
     images, said = check_images(data, "skip"), list(dict.fromkeys(warnings))
+    _try(chains, model, images, choice.fpr)
     return DefenseTask(model, images, clean, plan, choice, chains, tuple(one.name for one in extra), named, said)
 
 
@@ -155,6 +158,17 @@ def run_defense(
     """Run a task, or continue it, or read its results; arguments as for `rgbdsod.run.execute.execute`."""
     device = device_of(task.model)
     return DefenseResult(execute(task, target=target, device=device, batch=batch, callback=callback, on_open=on_open))
+
+
+@torch.no_grad()
+def _try(chains: Sequence[Chain], model: SaliencyModel, data: Dataset, fpr: float) -> None:
+    """Settings that the images do not allow, such as a window larger than they are, are refused before any work."""
+    sample = data[0]
+    batch = inputs_of([sample], model.inputs, device_of(model))
+    inputs = {name: batch[name] for name in model.inputs}
+    for chain in chains:
+        with chain.installed():
+            chain.given([sample.id], "rehearsal").calibrate(inputs, fpr)(inputs)
 
 
 def _unwatched(chain: Chain, plan: AttackPlan) -> list[str]:
