@@ -4,13 +4,12 @@ Trains the three architectures in all designs, attacks them, and writes figures 
 documentation. Some two and a half hours on two cores from nothing; what lies in `runs/ablate` is not computed again.
 """
 
-import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from ablation_tables import Condition, changes, means, rewrite
 
 import rgbdsod
 from rgbdsod.report.ablation.document import AblationDocument
@@ -21,10 +20,11 @@ SCHOOLING = Schooling(data="scenes:8000@64x64+111*demo:train", iterations=500, s
 SCENES, POTHOLES = "scenes:32@64x64#1048578", "demo:real"
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE, NUMBERS = "fusion-ablation.md", "fusion-ablation-numbers.md"
-SHOWN = (("clean", "none", 0.0), *(("pgd", name, 4 / 255) for name in ("rgb", "depth", "both")),
-         *(("missing", name, 0.0) for name in ("rgb", "depth")))  # fmt: skip
-TITLES = ("clean", "RGB attacked", "depth attacked", "both attacked", "RGB missing", "depth missing")
-MARK = re.compile(r"(<!-- measured: (\S+) .*?-->\n).*?(<!-- end -->)", re.DOTALL)
+COLUMNS: dict[str, Condition] = {
+    "clean": ("clean", "none", 0.0), "RGB attacked": ("pgd", "rgb", 4 / 255),
+    "depth attacked": ("pgd", "depth", 4 / 255), "both attacked": ("pgd", "both", 4 / 255), "RGB missing": ("missing", "rgb", 0.0),
+    "depth missing": ("missing", "depth", 0.0),
+}  # fmt: skip
 HEAD = """# The fusion ablation in numbers
 
 All numbers of [the measured ablation](fusion-ablation.md), written by `make fusion-ablation`. S-measure of the saved
@@ -62,9 +62,12 @@ def main(
         data = result.document["data"]
         parts.append(f"## {name}\n\n{data['name']}, {data['images']} images\n\n{tables}")
     (docs / NUMBERS).write_text("\n".join(parts), encoding="utf-8")
-    page = (docs / PAGE).read_text(encoding="utf-8")
-    tables = {"scenes": _table(results, "-scenes"), "real": _table(results, "-real"), "training": _trainings(results)}
-    (docs / PAGE).write_text(MARK.sub(lambda own: own[1] + tables[own[2]] + own[3], page), encoding="utf-8")
+    training = results["bbsnet-training"]
+    rewrite(docs / PAGE, {
+        "scenes": means(_rows(results, "-scenes"), "fusion", COLUMNS),
+        "real": means(_rows(results, "-real"), "fusion", COLUMNS),
+        "training": means(training.table, "training", COLUMNS) + changes(training, "multistage", COLUMNS),
+    })  # fmt: skip
 
 
 def _run(name: str, grid: Grid, data: str, out: Path) -> AblationResult:
@@ -74,41 +77,9 @@ def _run(name: str, grid: Grid, data: str, out: Path) -> AblationResult:
     )  # fmt: skip
 
 
-def _table(results: dict[str, AblationResult], end: str) -> str:
-    """A row for each design of each network: S clean, under PGD at 4/255, and without either input."""
-    rows = [row for name, result in results.items() if name.endswith(end) for row in result.table]
-    return _lines(rows, "fusion", TITLES)
-
-
-def _trainings(results: dict[str, AblationResult]) -> str:
-    """A row for each training, and below it what it changes."""
-    result = results["bbsnet-training"]
-    lines = _lines(result.table, "training", TITLES)
-    changes = [row for row in result.derived("externality") if row["fusion"] == "multistage"]
-    for training in dict.fromkeys(row["training"] for row in changes):
-        found = [_find(changes, training=training, condition=condition) for condition in SHOWN]
-        cells = (f"{row['value']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]" for row in found if row)
-        lines += f"| | {training} - plain | " + " | ".join(cells) + " |\n"
-    return lines
-
-
-def _lines(rows: Sequence[dict[str, Any]], key: str, titles: Sequence[str]) -> str:
-    head = f"| network | {key} | " + " | ".join(titles) + " |\n" + "|---" * (len(titles) + 2) + "|\n"
-    lines = []
-    for model, name in dict.fromkeys((row["model"], row[key]) for row in rows):
-        found = [_find(rows, model=model, condition=condition, **{key: name}) for condition in SHOWN]
-        cells = (f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]" if row else "" for row in found)
-        lines.append(f"| {model} | {name} | " + " | ".join(cells) + " |\n")
-    return head + "".join(lines)
-
-
-def _find(rows: Sequence[dict[str, Any]], *, condition: tuple[str, str, float], **wanted: str) -> dict[str, Any] | None:
-    fitting = (
-        row for row in rows
-        if (row["attack"], row["modality"], row["eps"]) == condition
-        and all(row[name] == value for name, value in wanted.items())
-    )  # fmt: skip
-    return next(fitting, None)
+def _rows(results: dict[str, AblationResult], end: str) -> list[dict[str, Any]]:
+    """The tables of all ablations whose names end so."""
+    return [row for name, result in results.items() if name.endswith(end) for row in result.table]
 
 
 if __name__ == "__main__":

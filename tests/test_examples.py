@@ -22,7 +22,7 @@ LONG = (
     "make_patch_defenses.py", "make_patch_study.py", "make_readme.py", "make_victim_defenses.py", "make_weights.py",
     "measure_alignment.py", "measure_numerics.py", "write_clip_study.py", "write_patch_study.py",
 )  # fmt: skip
-SHARED = ("clip_study_numbers.py", "patch_study_numbers.py")
+SHARED = ("ablation_tables.py", "clip_study_numbers.py", "patch_study_numbers.py")
 """What scripts import."""
 
 
