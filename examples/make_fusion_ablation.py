@@ -22,8 +22,8 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE, NUMBERS = "fusion-ablation.md", "fusion-ablation-numbers.md"
 COLUMNS: dict[str, Condition] = {
     "clean": ("clean", "none", 0.0), "RGB attacked": ("pgd", "rgb", 4 / 255),
-    "depth attacked": ("pgd", "depth", 4 / 255), "both attacked": ("pgd", "both", 4 / 255), "RGB missing": ("missing", "rgb", 0.0),
-    "depth missing": ("missing", "depth", 0.0),
+    "depth attacked": ("pgd", "depth", 4 / 255), "both attacked": ("pgd", "both", 4 / 255),
+    "RGB missing": ("missing", "rgb", 0.0), "depth missing": ("missing", "depth", 0.0),
 }  # fmt: skip
 HEAD = """# The fusion ablation in numbers
 
