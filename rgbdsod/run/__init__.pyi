@@ -50,6 +50,7 @@ from .patch_stats.result import StatsResult as StatsResult
 from .patch_stats.stats import patch_statistics as patch_statistics
 from .results import AttackResult as AttackResult
 from .results import EvalResult as EvalResult
+from .share import Share as Share
 
 __all__ = [
     "AblationResult",
@@ -77,6 +78,7 @@ __all__ = [
     "PatchRun",
     "PatchSettings",
     "Schooling",
+    "Share",
     "StagesResult",
     "StatsResult",
     "Target",

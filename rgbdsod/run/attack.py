@@ -17,6 +17,7 @@ from rgbdsod.run.modeling import device_of, get_data, get_model
 from rgbdsod.run.painting import read_target
 from rgbdsod.run.rehearsal import rehearse
 from rgbdsod.run.results import AttackResult
+from rgbdsod.run.share import Share
 from rgbdsod.run.spaces import in_space
 from rgbdsod.run.survey import Empty, check_images
 from rgbdsod.run.threats import Eps
@@ -51,6 +52,7 @@ def attack(
     restart: bool = False,
     save_images: int | str = "auto",
     save_adversarial: bool = False,
+    share: Share | None = None,
     callback: ImageCallback | None = None,
     **parameters: Any,
 ) -> AttackResult:
@@ -86,6 +88,7 @@ def attack(
         restart: begin anew in a folder that is there.
         save_images: of how many images to keep pictures: a number, "all", "none", "auto".
         save_adversarial: also keep the float32 results.
+        share: compute only this part; another process with `out` on the same folder computes another.
         callback: called with (images done, images in all).
         parameters: the attack's own, such as `steps`, `step_size`, `restarts`.
 
@@ -116,7 +119,7 @@ def attack(
     )
     where = None if out is None else Target(out=out, restart=restart)
     return AttackResult(
-        execute(task, target=where, device=device_of(task.model), batch=batch, callback=callback),
+        execute(task, target=where, device=device_of(task.model), batch=batch, callback=callback, share=share),
     )
 
 

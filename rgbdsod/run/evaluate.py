@@ -20,6 +20,7 @@ from rgbdsod.run.modeling import data_record, device_of, get_data, get_model, in
 from rgbdsod.run.pieces import Piece
 from rgbdsod.run.readymaps import MapFolder
 from rgbdsod.run.results import EvalResult
+from rgbdsod.run.share import Share
 from rgbdsod.run.store import Store
 from rgbdsod.run.survey import Empty, check_images
 
@@ -35,6 +36,7 @@ def evaluate(
     out: str | Path | None = None,
     restart: bool = False,
     save_images: int | str = "auto",
+    share: Share | None = None,
     callback: ImageCallback | None = None,
 ) -> EvalResult:
     """Measure a model's maps in both protocols of `PROTOCOLS`.
@@ -50,6 +52,7 @@ def evaluate(
         out: the run folder; None writes nothing.
         restart: begin anew in a folder that is there.
         save_images: of how many images to keep pictures: a number, "all", "none", "auto".
+        share: compute only this part; another process with `out` on the same folder computes another.
         callback: called with (images done, images in all).
 
     Returns:
@@ -57,7 +60,7 @@ def evaluate(
     """
     network = get_model(model, hha=True)
     source = ModelMaps(network if size is None else network.at(size))
-    return _evaluate(source, data, metrics, empty, batch, out, restart, save_images, callback)
+    return _evaluate(source, data, metrics, empty, batch, out, restart, save_images, share, callback)
 
 
 def evaluate_maps(
@@ -69,6 +72,7 @@ def evaluate_maps(
     out: str | Path | None = None,
     restart: bool = False,
     save_images: int | str = "auto",
+    share: Share | None = None,
     callback: ImageCallback | None = None,
 ) -> EvalResult:
     """Measure ready maps, without a model.
@@ -77,12 +81,12 @@ def evaluate_maps(
         folder: one picture for each image, named after its id; grey or colour, with or without alpha. A map of another
             size than its mask is resized (bilinear).
         data: a name of `list_datasets()`, a folder, or a data set.
-        metrics, empty, out, restart, save_images, callback: as for `evaluate`.
+        metrics, empty, out, restart, save_images, share, callback: as for `evaluate`.
 
     Raises:
         DataError: an image has no map, or a map cannot be read.
     """
-    return _evaluate(MapFolder(Path(folder)), data, metrics, empty, None, out, restart, save_images, callback)
+    return _evaluate(MapFolder(Path(folder)), data, metrics, empty, None, out, restart, save_images, share, callback)
 
 
 class ModelMaps:
@@ -212,11 +216,12 @@ def _evaluate(
     out: str | Path | None,
     restart: bool,
     save_images: int | str,
+    share: Share | None,
     callback: ImageCallback | None,
 ) -> EvalResult:
     task = evaluation_task(source, get_data(data), metrics=metrics, empty=empty, save_images=save_images)
     where = None if out is None else Target(out=out, restart=restart)
-    return EvalResult(execute(task, target=where, device=source.device, batch=batch, callback=callback))
+    return EvalResult(execute(task, target=where, device=source.device, batch=batch, callback=callback, share=share))
 
 
 def _measure_of(column: str) -> str:

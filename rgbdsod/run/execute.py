@@ -17,6 +17,7 @@ from rgbdsod.run.memory import default_batch
 from rgbdsod.run.notes import LOGGER
 from rgbdsod.run.pieces import Piece, compute_pieces, merge, pack, stored_pieces, unpack
 from rgbdsod.run.samples import table_file
+from rgbdsod.run.share import Share
 from rgbdsod.run.store import MemoryStore, Store, suppress_os_error
 
 ImageCallback = Callable[[float, int], None]
@@ -102,11 +103,12 @@ class Outcome:
     """What a run left.
 
     Args:
-        piece: all images' rows and counts.
-        metrics: content of metrics.json.
+        piece: all images' rows and counts; of an incomplete run those that are there.
+        metrics: content of metrics.json; of an incomplete run nothing.
         record: content of run.json.
         store: its files.
         reused: the run was finished before, and was only read.
+        missing: images that other shares have yet to compute.
     """
 
     piece: Piece
@@ -114,6 +116,12 @@ class Outcome:
     record: dict[str, Any]
     store: RunFolder | MemoryStore
     reused: bool = False
+    missing: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all images are there, and the results written."""
+        return not self.missing
 
     @property
     def folder(self) -> Path | None:
@@ -122,7 +130,7 @@ class Outcome:
 
 
 def open_store(
-    task: Task, target: Target | None, device: torch.device
+    task: Task, target: Target | None, device: torch.device, batch: int | None = None, share: Share | None = None
 ) -> tuple[RunFolder | MemoryStore, dict[str, Any]]:
     """Where a task's files go, and its record.
 
@@ -130,17 +138,22 @@ def open_store(
         task: what will be computed.
         target: where to write; None keeps everything in memory.
         device: where the task computes.
+        batch: images at once; None chooses.
+        share: the part of the run that this process computes; None: all of it.
 
     Raises:
         UsageError: the folder was made with other settings, or holds something else.
     """
     record = task.record() | {"versions": versions(), "device": describe_device(device)}
+    record["batch"] = batch or default_batch(device)
     if target is None:
+        if share is not None:
+            raise UsageError(f"share {share}: shares meet in a run folder; give out=DIR")
         head = {"schema": SCHEMA, "status": "finished", "command": task.command, "arguments": None}
         return MemoryStore(), head | {"settings": task.settings()} | record
     folder = RunFolder.open(
         task.command, task.settings(), title=task.title, out=target.out, name=target.name,
-        restart=target.restart, arguments=target.arguments, record=record,
+        restart=target.restart, arguments=target.arguments, record=record, share=share,
     )  # fmt: skip
     return folder, folder.record
 
@@ -153,6 +166,7 @@ def execute(
     batch: int | None = None,
     callback: ImageCallback | None = None,
     on_open: Callable[[], None] | None = None,
+    share: Share | None = None,
 ) -> Outcome:
     """Run a task, or continue it, or read its results if it is finished.
 
@@ -163,23 +177,31 @@ def execute(
         batch: largest number of images at once; None chooses.
         callback: is told about progress.
         on_open: called when the folder is open and work begins.
+        share: compute this part of the run alone; the process that computes the last missing image writes the results,
+            and what the others return is not `complete`.
+
+    Raises:
+        UsageError: settings or batch do not fit the folder's. DataError: files cannot be read or written.
     """
     if batch is not None and batch < 1:
         raise UsageError(f"--batch {batch}: at least 1 image, or auto")
-    store, record = open_store(task, target, device)
+    store, record = open_store(task, target, device, batch, share)
     if on_open is not None:
         on_open()
     if isinstance(store, RunFolder) and store.finished:
         return _read(store)
-    with recorded(store):
-        _compute(task, store, batch or default_batch(device), callback or (lambda done, total: None))
-        merged = merge(stored_pieces(store), task.data.ids)
-        metrics = _document(task, merged, record)
-        _write(store, merged, metrics)
-    return Outcome(merged, metrics, record, store)
+    size = int(record["batch"])
+    if batch not in (None, size):
+        raise UsageError(f"--batch {batch}: the shares of this run are cut from batches of {size}; leave out --batch")
+    with recorded(store, share):
+        _compute(task, store, size, callback or (lambda done, total: None), share)
+        outcome = _merge(task, store, record, share)
+    if outcome.complete:
+        _tidy(store)
+    return outcome
 
 
-def _compute(task: Task, store: Store, batch: int, callback: ImageCallback) -> None:
+def _compute(task: Task, store: Store, batch: int, callback: ImageCallback, share: Share | None) -> None:
     ids, sizes = task.data.ids, task.data.sizes()
     finished = 0
 
@@ -198,19 +220,40 @@ def _compute(task: Task, store: Store, batch: int, callback: ImageCallback) -> N
 
     task.begin(store)
     with frozen(*task.modules):
-        compute_pieces(store, ids, sizes, batch, compute, note=note, on_done=on_done)
+        compute_pieces(store, ids, sizes, batch, compute, note=note, on_done=on_done, share=share)
+
+
+def _merge(task: Task, store: RunFolder | MemoryStore, record: dict[str, Any], share: Share | None) -> Outcome:
+    """The results, if every image is there; only shares may leave some to others."""
+    pieces, ids = stored_pieces(store), task.data.ids
+    there = {image for piece in pieces for image in piece.ids}
+    missing = tuple(image for image in ids if image not in there)
+    if missing and share is not None:
+        return Outcome(merge(pieces, [image for image in ids if image in there]), {}, record, store, missing=missing)
+    merged = merge(pieces, ids)
+    metrics = _document(task, merged, record)
+    _write(store, merged, metrics)
+    if isinstance(store, RunFolder) and share is not None:
+        store.finish()
+    return Outcome(merged, metrics, record, store)
 
 
 class recorded:  # noqa: N801  (reads as what the block is)
-    """Writes into run.json how the block ended, and how long it took."""
+    """Writes into run.json how the block ended, and how long it took.
 
-    def __init__(self, store: RunFolder | MemoryStore) -> None:
+    Args:
+        store: of a run; memory records nothing.
+        share: the part that the block computes. The run goes on when it ends, unless the block finishes it.
+    """
+
+    def __init__(self, store: RunFolder | MemoryStore, share: Share | None = None) -> None:
         self.folder = store if isinstance(store, RunFolder) else None
+        self.share = share
         self.begin = time.monotonic()
 
     def __enter__(self) -> None:
         if self.folder is not None:
-            self.folder.log("start")
+            self._log("start")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if self.folder is None:
@@ -218,15 +261,23 @@ class recorded:  # noqa: N801  (reads as what the block is)
         seconds = time.monotonic() - self.begin
         self.folder.record["seconds"] = round(self.folder.record.get("seconds", 0.0) + seconds, 3)
         if error is None:
-            self.folder.log("finish", seconds=seconds)
-            self.folder.finish()
+            self._log("finish", seconds=seconds)
+            if self.share is None:
+                self.folder.finish()
+            else:
+                self.folder.write_record()
             return
         status = "failed" if isinstance(error, Exception) else "interrupted"
         try:  # on a full disk this cannot be written either
-            self.folder.log(status, error=str(error))
-            self.folder.finish(status)
+            self._log(status, error=str(error))
+            if self.share is None:
+                self.folder.finish(status)
         except DataError:
             return
+
+    def _log(self, event: str, **fields: Any) -> None:
+        if self.folder is not None:
+            self.folder.log(event, **fields, **({} if self.share is None else {"share": str(self.share)}))
 
 
 def _document(task: Task, merged: Piece, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,10 +294,14 @@ def _document(task: Task, merged: Piece, record: Mapping[str, Any]) -> dict[str,
 
 
 def _write(store: Store, merged: Piece, metrics: dict[str, Any]) -> None:
-    """The results; the pieces go last, so that a run that is killed here merges again."""
+    """The results; a run that is killed here merges its pieces again."""
     store.write("counts.npz", pack(merged))
     store.write(*table_file(merged.rows))
     store.write("metrics.json", to_json(metrics))
+
+
+def _tidy(store: Store) -> None:
+    """Remove the pieces of a run that is finished."""
     with suppress_os_error():
         for name in store.names("samples"):
             store.remove(name)
@@ -259,4 +314,5 @@ def _read(folder: RunFolder) -> Outcome:
         metrics = json.loads(folder.read("metrics.json"))
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{folder.path} is finished but cannot be read ({error}); use --restart") from error
+    _tidy(folder)
     return Outcome(piece, metrics, folder.record, folder, reused=True)

@@ -12,6 +12,7 @@ from typing import Any
 import tomli_w
 
 from rgbdsod.errors import UsageError
+from rgbdsod.run.share import Share
 from rgbdsod.run.store import DiskStore, writing
 
 SCHEMA = "rgbdsod.run/1"
@@ -46,6 +47,7 @@ class RunFolder(DiskStore):
         restart: bool = False,
         arguments: str | None = None,
         record: Mapping[str, Any] | None = None,
+        share: Share | None = None,
     ) -> "RunFolder":
         """Make the folder of these settings, or continue in the one that is there.
 
@@ -58,6 +60,7 @@ class RunFolder(DiskStore):
             restart: begin anew in a folder that is there.
             arguments: the command line, for the record.
             record: more entries for run.json; "model" and "data" are compared on resuming.
+            share: the part that this process computes; all parts are cut from the same batches.
 
         Raises:
             UsageError: when the folder was made with other settings, or holds something else.
@@ -75,7 +78,8 @@ class RunFolder(DiskStore):
         fresh |= {"settings": settings, **(record or {}), "start": now(), "end": None}
         if before is not None:
             refuse_changes(before, fresh)
-            fresh |= {key: before[key] for key in ("start", "end", "status", "seconds") if key in before}
+            kept = ("start", "end", "status", "seconds", *(("batch",) if share is not None else ()))
+            fresh |= {key: before[key] for key in kept if key in before}
         folder.begin(fresh)
         return folder
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rgbdsod.errors import DataError, DeviceError
 from rgbdsod.run.memory import free_memory, is_out_of_memory
+from rgbdsod.run.share import Share
 from rgbdsod.run.store import Store
 
 Counts = NDArray[np.int64]
@@ -51,6 +52,7 @@ def compute_pieces(
     *,
     note: Note,
     on_done: Callable[[int], None],
+    share: Share | None = None,
 ) -> None:
     """Compute and commit every piece that is not there yet, halving the batch when memory runs out.
 
@@ -61,6 +63,7 @@ def compute_pieces(
         compute: from indices of images of one size to their piece.
         note: is told when the batch shrinks.
         on_done: called with the number of images finished so far.
+        share: only these of the batches; None: all.
 
     Raises:
         DeviceError: when one image alone does not fit into memory.
@@ -68,7 +71,8 @@ def compute_pieces(
     done = {image for piece in stored_pieces(store) for image in piece.ids}
     count = len(done)
     on_done(count)
-    queue = deque(cut(sizes, batch))
+    parts = cut(sizes, batch)
+    queue = deque(parts if share is None else share.of(parts))
     while queue:
         part = [index for index in queue.popleft() if ids[index] not in done]
         if not part:

@@ -24,6 +24,11 @@ class RunResult:
     outcome: Outcome
 
     @property
+    def complete(self) -> bool:
+        """Whether every image is there; a share of a run may end before the others."""
+        return self.outcome.complete
+
+    @property
     def samples(self) -> list[dict[str, Any]]:
         """One row per image (and eps): the columns of docs/run-folder.md."""
         return self.outcome.piece.rows
@@ -72,7 +77,7 @@ class EvalResult(RunResult):
 
     def summary(self) -> str:
         """A table of both protocols."""
-        return evaluation_table(self.metrics)
+        return evaluation_table(self.metrics) if self.complete else unfinished(self.outcome)
 
     def document(self) -> dict[str, Any]:
         """What `rgbdsod evaluate --json` prints."""
@@ -89,8 +94,16 @@ class AttackResult(RunResult):
 
     def summary(self) -> str:
         """A table of clean, attacked and change."""
-        return attack_table(self.metrics)
+        return attack_table(self.metrics) if self.complete else unfinished(self.outcome)
 
     def document(self) -> dict[str, Any]:
         """What `rgbdsod attack --json` prints."""
         return attack_document(self.outcome)
+
+
+def unfinished(outcome: Outcome) -> str:
+    """What there is to say of a run whose other shares are not computed yet."""
+    there = len(outcome.piece.ids)
+    return (
+        f"{there} of {there + len(outcome.missing)} images are computed; whoever computes the last writes the results"
+    )
