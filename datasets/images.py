@@ -4,8 +4,6 @@ Pillow is used because it tells a file that is cut short from a whole one, and b
 pixels. The orientation tag of a JPEG is ignored for all roles alike, since depth maps and masks never carry one.
 """
 
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +16,10 @@ from PIL import Image, UnidentifiedImageError
 
 from rgbdsod.datasets.sample import Picture
 from rgbdsod.errors import DataError
+from rgbdsod.foreign.arrays import read_npy
+from rgbdsod.foreign.files import UnfitError, reason
+from rgbdsod.foreign.pictures import check_pixels, opened
 
-# All that Pillow and NumPy are known to raise on damaged files.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 _GREY_TOLERANCE = 8  # JPEG stores a grey map as three channels that differ by a few levels
 
 
@@ -45,11 +44,9 @@ def read_header(path: Path) -> Header:
     """
     with _explained(path):
         if path.suffix.lower() == ".npy":
-            shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
-            if len(shape) != 2:
-                raise DataError(f"{path} holds an array of shape {shape}; expected one depth value per pixel: (H, W)")
+            shape = _array(path).shape
             return Header((shape[0], shape[1]), "NPY")
-        with Image.open(path) as image:
+        with opened(path) as image:
             return Header((image.height, image.width), image.format or "")
 
 
@@ -96,13 +93,15 @@ def read_raw_depth(path: Path) -> NDArray[Any]:
     """
     raw = _load_array(path) if path.suffix.lower() == ".npy" else _load_grey(path)
     if raw.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what float32 cannot hold counts as infinite
+            raw = raw.astype(np.float32)
         bad = int(raw.size - np.isfinite(raw).sum())
         if bad:
             raise DataError(
                 f"{path} has {bad} of {raw.size} depth values that are not finite (nan or inf); "
                 "write the missing ones as 0 in a 16-bit PNG"
             )
-        return raw.astype(np.float32)
+        return raw
     if raw.min() < 0 or raw.max() > 65535:
         raise DataError(f"{path} has depth values from {raw.min()} to {raw.max()}; expected 0 to 65535")
     return raw if raw.dtype == np.uint8 else raw.astype(np.uint16)
@@ -110,10 +109,17 @@ def read_raw_depth(path: Path) -> NDArray[Any]:
 
 def _load_array(path: Path) -> NDArray[Any]:
     with _explained(path):
-        raw: NDArray[Any] = np.load(path, allow_pickle=False)
-        if raw.ndim != 2 or raw.dtype.kind not in "biuf":
-            raise DataError(f"{path} holds {raw.dtype} of shape {raw.shape}; expected one number per pixel: (H, W)")
-        return raw.astype(np.uint8) if raw.dtype.kind == "b" else raw
+        mapped = _array(path)
+        return np.array(mapped, np.uint8 if mapped.dtype.kind == "b" else mapped.dtype)
+
+
+def _array(path: Path) -> NDArray[Any]:
+    """The depth values of a .npy file, not read yet."""
+    mapped = read_npy(path)
+    if mapped.ndim != 2 or mapped.dtype.kind not in "biuf":
+        raise DataError(f"{path} holds {mapped.dtype} of shape {mapped.shape}; expected one number per pixel: (H, W)")
+    check_pixels(*mapped.shape)
+    return mapped
 
 
 def _load_grey(path: Path) -> NDArray[Any]:
@@ -139,7 +145,7 @@ def _eight_bit(values: NDArray[Any]) -> Picture:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    with _explained(path), Image.open(path) as image:
+    with _explained(path), opened(path) as image:
         image.load()
         yield image
 
@@ -155,11 +161,14 @@ def _explained(path: Path) -> Iterator[None]:
         raise DataError(f"there is no file {path}") from error
     except PermissionError as error:
         raise DataError(f"{path} cannot be opened: permission denied") from error
-    except _DAMAGE as error:
+    except DataError:
+        raise
+    except UnfitError as error:
+        raise DataError(f"{path} {error}") from error
+    except Exception as error:  # Pillow raises nearly every kind for a damaged file
         if path.is_file() and not path.stat().st_size:
             raise DataError(_not_an_image(path)) from error
-        reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise DataError(f"{path} is cut short or damaged ({reason}); copy it again from its source") from error
+        raise DataError(f"{path} is cut short or damaged ({reason(error)}); copy it again from its source") from error
 
 
 def _not_an_image(path: Path) -> str:

@@ -9,9 +9,11 @@ from natsort import natsorted
 
 from rgbdsod.datasets.roles import DEPTH, MASK, RGB, ROLES, Role, RoleName, is_noise
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.files import UnfitError, below, read_text, shown
 
 _LISTS = (".lst", ".list")
 _DEPTH_OF_SEARCH = 2
+_LONGEST_LINE = 4096  # of a list file; three paths
 _IMAGE_PATH = re.compile(
     rf"\S.*?(?:{'|'.join(re.escape(extension) for role in ROLES for extension in role.extensions)})(?=\s|$)",
     re.IGNORECASE,
@@ -171,14 +173,14 @@ def _from_one_folder(folder: Path) -> Layout | None:
 def _from_list(path: Path) -> Layout:
     """Lines of "rgb depth mask", relative to the list's folder; the mask may be absent."""
     layout = Layout(path, path.parent, {"rgb": [], "depth": [], "mask": []})
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
-        names = _IMAGE_PATH.findall(line)
+        names = _IMAGE_PATH.findall(line) if len(line) <= _LONGEST_LINE else []
         if len(names) not in (2, 3):
-            raise DataError(f'{path} line {number} is "{line.strip()[:60]}"; expected three files, "rgb depth mask"')
+            raise DataError(f'{path} line {number} is {shown(line.strip())}; expected three files, "rgb depth mask"')
         for role, name in zip(ROLES, names, strict=False):
-            file = path.parent / name.strip()
+            file = _named_file(path, number, name.strip())
             # The line tells what belongs together, so the depth and the mask go by the name of the RGB.
             stem = RGB.strip(Path(names[0]).stem)
             if file.is_file():
@@ -189,6 +191,21 @@ def _from_list(path: Path) -> Layout:
     if "mask" not in layout.where:
         del layout.files["mask"]
     return layout
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return read_text(path, errors="replace").splitlines()
+    except UnfitError as error:
+        raise DataError(f"{path} {error}") from error
+
+
+def _named_file(path: Path, number: int, name: str) -> Path:
+    """A file of a line, below the list's folder."""
+    try:
+        return below(path.parent, name)
+    except UnfitError as error:
+        raise DataError(f"{path} line {number} {error}") from error
 
 
 def _roles_in_words() -> str:

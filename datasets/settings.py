@@ -1,7 +1,6 @@
 """`rgbdsod.toml`: what a folder of images says about itself."""
 
 import re
-import tomllib
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 from rgbdsod.datasets.depth import DepthConvention
 from rgbdsod.datasets.hha.camera import Matrix, pinhole
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.documents import read_toml
+from rgbdsod.foreign.files import reason, shown
 
 FILE = "rgbdsod.toml"
 
@@ -17,6 +18,10 @@ _FIELDS = ("name", "near", "depth_range", "depth_unit", "salient", "group", "cam
 _NUMBERS = ("depth_range", "camera")
 
 _OF_A_CAMERA = 4
+
+_LITERAL = re.compile(r"\\.|\[\^?\]?[^\]]*\]")  # escapes and sets, which count as one letter
+_REPEATED_GROUP, _REPEAT = re.compile(r"\)[*+{]"), re.compile(r"[*+{]")
+_REPEATS = 2  # of a search in an id; each more multiplies its time by the length of the id
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,16 +62,16 @@ def read_settings(*folders: Path) -> FolderSettings:
     if path is None:
         return FolderSettings()
     try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is no TOML file: {error}") from error
+        fields = read_toml(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is no TOML file: {reason(error)}") from error
     unknown = sorted(set(fields) - set(_FIELDS))
     if unknown:
-        raise DataError(f'{path} has an unknown field "{unknown[0]}"; it may have {", ".join(_FIELDS)}')
+        raise DataError(f"{path} has an unknown field {shown(unknown[0])}; it may have {', '.join(_FIELDS)}")
     try:
         return _settings(fields)
-    except (UsageError, re.error, ValueError, TypeError) as error:
-        raise DataError(f"{path}: {error}") from error
+    except (UsageError, re.error, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise DataError(f"{path}: {reason(error)}") from error
 
 
 def _settings(fields: dict[str, Any]) -> FolderSettings:
@@ -82,8 +87,8 @@ def _settings(fields: dict[str, Any]) -> FolderSettings:
     if salient not in ("nearer", "farther", "either"):
         raise ValueError(f'salient is "{salient}"; expected "nearer", "farther" or "either"')
     group = re.compile(fields["group"]) if "group" in fields else None
-    if group is not None and group.groups < 1:
-        raise ValueError(f'group is "{group.pattern}"; expected a regular expression with a (group)')
+    if group is not None:
+        _check_group(group)
     return FolderSettings(
         name=fields.get("name"),
         convention=DepthConvention(fields.get("near", "dark" if unit == "mm" else "bright"), limits, unit),
@@ -93,6 +98,16 @@ def _settings(fields: dict[str, Any]) -> FolderSettings:
         licence=fields.get("licence", ""),
         source=fields.get("source", ""),
     )
+
+
+def _check_group(group: re.Pattern[str]) -> None:
+    """Refuse what finds nothing, and what may search an id for hours."""
+    if group.groups < 1:
+        raise ValueError(f'group is "{group.pattern}"; expected a regular expression with a (group)')
+    letters = _LITERAL.sub("x", group.pattern)
+    repeats = _REPEATS + letters.startswith("^")
+    if _REPEATED_GROUP.search(letters) or len(_REPEAT.findall(letters)) > repeats:
+        raise ValueError(f'group is "{group.pattern}"; write it without repeated groups, and at most {repeats} repeats')
 
 
 def _camera(numbers: Any) -> Matrix:

@@ -10,14 +10,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LEVEL = {
     "errors": 0, "registry": 0, "types": 0,
-    "attacks": 1, "datasets": 1, "fusion": 1, "metrics": 1,
-    "models": 2, "defenses": 2,
-    "clip": 3,
-    "run": 4, "report": 4,
-    "cli": 5,
+    "foreign": 1,
+    "attacks": 2, "datasets": 2, "fusion": 2, "metrics": 2,
+    "models": 3, "defenses": 3,
+    "clip": 4,
+    "run": 5, "report": 5,
+    "cli": 6,
 }  # fmt: skip
 ROOMS = {room: ROOT / room for room in ("attacks", "datasets", "fusion", "defenses")} | {
-    room: ROOT / "rgbdsod" / room for room in ("clip", "models", "metrics", "run", "report", "cli")
+    room: ROOT / "rgbdsod" / room for room in ("clip", "foreign", "models", "metrics", "run", "report", "cli")
 }
 FILES = [(room, path) for room, folder in ROOMS.items() for path in sorted(folder.rglob("*.py"))]
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from rgbdsod.datasets.coco.boxed import BoxedSet
-from rgbdsod.datasets.coco.outlines import box_outline
+from rgbdsod.datasets.coco.outlines import box_outline, decoded_runs
 from rgbdsod.datasets.coco.read import CocoSet, read_coco
 from rgbdsod.datasets.sample import Flags
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.files import expecting
 
 CATEGORIES = ("adversarial_patch", "benign_sticker", "control")
 OBJECTS, PATCHES = "objects.json", "patches.json"
@@ -114,16 +115,17 @@ def read_patches(path: str | Path) -> list[PlacedPatch]:
     Raises:
         DataError: the file is missing, or is no such file.
     """
-    from pycocotools import mask as coding
-
     content = read_coco(Path(path))
     names = {int(one["id"]): str(one["name"]) for one in content["categories"]}
+    sizes = {int(one["id"]): (int(one["height"]), int(one["width"])) for one in content["images"]}
     found = []
     for one in content["annotations"]:
         if not isinstance(one.get("segmentation"), dict):
             raise DataError(f"{path}: annotation {one.get('id')} has no RLE mask; pass a file of patches")
-        mask = coding.decode(one["segmentation"]).astype(bool)
-        found.append(PlacedPatch(int(one["image_id"]), mask, names[int(one["category_id"])], one.get(_FACTS, {})))
+        with expecting(f"{path}: annotation {one.get('id')}", "pass a file of patches"):
+            image = int(one["image_id"])
+            mask = decoded_runs(one["segmentation"], sizes[image])
+            found.append(PlacedPatch(image, mask, names[int(one["category_id"])], one.get(_FACTS, {})))
     return found
 
 

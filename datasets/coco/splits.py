@@ -9,6 +9,8 @@ from typing import Literal
 
 from rgbdsod.datasets.coco.boxed import BoxedImage
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.documents import parse_json
+from rgbdsod.foreign.files import below, expecting, read_text
 
 Block = Literal["train", "unseen-patch", "unseen-photograph", "test"]
 """What of a sample training has seen: both, the photograph alone, the patch alone, or nothing ("test")."""
@@ -84,10 +86,12 @@ def check_manifest(path: str | Path) -> list[dict[str, object]]:
         DataError: a file is missing or has another checksum.
     """
     path = Path(path)
-    samples = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    for sample in samples:
-        file = path.parent / sample["file"]
-        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != sample["sha256"]:
+    samples: list[dict[str, object]] = []
+    with expecting(str(path), "pass the list that write_manifest wrote"):
+        samples += [parse_json(line) for line in read_text(path).splitlines()]
+        files = [below(path.parent, str(sample["file"])) for sample in samples]
+    for sample, file in zip(samples, files, strict=True):
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != sample.get("sha256"):
             raise DataError(f"{file} is missing or not the file of {path.name}; copy the whole set again")
     return samples
 

@@ -1,6 +1,5 @@
 """Camera matrices as they come in files and on command lines."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,11 @@ from numpy.typing import NDArray
 
 from rgbdsod.datasets.hha.camera import Matrix, check_camera, pinhole
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.arrays import read_npy
+from rgbdsod.foreign.documents import parse_json
+from rgbdsod.foreign.files import read_text, reason, shown
 
+_MOST = 1 << 20  # bytes
 _KEYS = ("camera", "K", "intrinsic_matrix", "color")
 _EXPECTED = (
     f"four numbers fx, fy, cx, cy, or a 3x3 matrix, as text, .npy or JSON (the matrix itself, or as {', '.join(_KEYS)})"
@@ -75,18 +78,18 @@ def _from_text(text: str) -> NDArray[np.float64]:
     try:
         return np.array([float(part) for part in text.split(",")])
     except ValueError:
-        raise UsageError(f"camera is {text}, which is no file; expected one, or fx,fy,cx,cy in pixels") from None
+        raise UsageError(f"camera is {shown(text)}, which is no file; expected one, or fx,fy,cx,cy in pixels") from None
 
 
 def _from_file(path: Path) -> tuple[Any, tuple[int, int] | None, bool]:
     """Numbers, image size, and whether pixel numbers begin at 0 by the file's format."""
     try:
         if path.suffix.lower() == ".npy":
-            return np.load(path, allow_pickle=False), None, False
-        text = path.read_text(encoding="utf-8")
+            return _few(read_npy(path)), None, False
+        text = read_text(path, _MOST)
         if path.suffix.lower() != ".json":
             return np.array(text.replace(",", " ").split(), np.float64), None, False
-        found = json.loads(text)
+        found = parse_json(text)
         if not isinstance(found, dict):
             return found, None, False
         key = next((key for key in _KEYS if key in found), None)
@@ -94,14 +97,21 @@ def _from_file(path: Path) -> tuple[Any, tuple[int, int] | None, bool]:
         by_column = key == "intrinsic_matrix"
         numbers = np.array(found[key], np.float64) if key else None
         return (numbers.reshape(3, 3).T if by_column and numbers is not None else numbers), size, by_column
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path} holds no camera ({error}); expected {_EXPECTED}") from error
+    except (OSError, ValueError, TypeError, OverflowError) as error:
+        raise DataError(f"{path} holds no camera ({reason(error)}); expected {_EXPECTED}") from error
+
+
+def _few(values: NDArray[Any]) -> NDArray[Any]:
+    """An array that may be a camera, read from its file."""
+    return np.array(values if values.size in (4, 9) else (), np.float64)
 
 
 def _matrix(numbers: Any) -> Matrix | None:
     try:
         values = np.array(numbers, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if not np.isfinite(values).all():
         return None
     if values.size == 4:
         return pinhole(*values.ravel().tolist())

@@ -11,6 +11,9 @@ from rgbdsod.datasets.zero_shot.batches import read_batch
 from rgbdsod.datasets.zero_shot.known import ZeroShotSet
 from rgbdsod.datasets.zero_shot.listing import Listing, lines_of, require
 from rgbdsod.errors import DataError
+from rgbdsod.foreign.arrays import UNPACKED
+from rgbdsod.foreign.arrays import read_npz as read_arrays
+from rgbdsod.foreign.files import UnfitError, expecting, plain, reason
 
 _PLANES = 3 * 32 * 32
 
@@ -54,15 +57,19 @@ def read_npz(path: Path, split: str) -> Listing:
     Raises:
         DataError: an array is missing, or the images are not RGB.
     """
+    keys = (f"x_{split}", f"y_{split}", "class_names")
     try:
-        with np.load(path, allow_pickle=False) as content:
-            lacking = [key for key in (f"x_{split}", f"y_{split}", "class_names") if key not in content]
-            if lacking:
-                raise DataError(f"{path} has no {', '.join(lacking)}; it has {', '.join(content.files)}")
-            images, labels, names = content[f"x_{split}"], content[f"y_{split}"], content["class_names"]
+        content = read_arrays(path, keys)
+    except UnfitError as error:
+        raise DataError(f"{path} {error}") from error
     except (ValueError, OSError) as error:
-        raise DataError(f"{path} is damaged or holds no plain arrays; copy it again") from error
-    return Listing([int(label) for label in labels], [str(name) for name in names], images=_rgb(images, path))
+        raise DataError(f"{path} is damaged or holds no plain arrays ({reason(error)}); copy it again") from error
+    images, labels, names = (content.get(key) for key in keys)
+    if images is None or labels is None or names is None:
+        lacking = ", ".join(key for key in keys if content.get(key) is None)
+        raise DataError(f"{path} has no {lacking}; it has {plain(', '.join(content))}")
+    with expecting(str(path), "copy it again"):
+        return Listing([int(label) for label in labels], [str(name) for name in names], images=_rgb(images, path))
 
 
 def _cifar_files(base: Path, split: str, fine: bool) -> list[Path]:
@@ -99,9 +106,13 @@ def _hdf5(path: Path, key: str) -> NDArray[Any]:
         raise DataError(f"{path.name} needs the package h5py; install it: pip install h5py") from error
     try:
         with h5py.File(path) as content:
-            values: NDArray[Any] = content[key][:]
+            own = content[key] if isinstance(content.get(key, getlink=True), h5py.HardLink) else None
+            # A file may also name other files to take the numbers from.
+            if not isinstance(own, h5py.Dataset) or own.external or own.is_virtual or own.nbytes > UNPACKED:
+                raise ValueError(f"{key} is no plain array of it")
+            values: NDArray[Any] = own[:]
             return values
-    except (OSError, KeyError) as error:
+    except Exception as error:  # a damaged file raises nearly any kind
         raise DataError(f"{path} is damaged or no HDF5 file with {key}; copy it again") from error
 
 

@@ -1,6 +1,5 @@
 """Archives that say in a list which images belong to a split, and to which class."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from rgbdsod.datasets.zero_shot.known import ZeroShotSet
 from rgbdsod.datasets.zero_shot.listing import Listing, all_there, images_in, lines_of, position_of, require
 from rgbdsod.errors import DataError
+from rgbdsod.foreign.documents import read_json
 
 
 def read_food101(base: Path, row: ZeroShotSet, split: str) -> Listing:
@@ -15,7 +15,7 @@ def read_food101(base: Path, row: ZeroShotSet, split: str) -> Listing:
     keys = lines_of(base / "meta" / "classes.txt")
     source = base / "meta" / f"{split}.json"
     require(source)
-    members = json.loads(source.read_text(encoding="utf-8"))
+    members = read_json(source)
     places = {key: label for label, key in enumerate(keys)}
     pairs = [(name, position_of(key, places, source)) for key in sorted(members) for name in members[key]]
     files = all_there(base, [base / "images" / f"{name}.jpg" for name, _ in pairs])
@@ -128,7 +128,7 @@ def _matlab(path: Path, key: str) -> Any:
     require(path)
     try:
         content = loadmat(path, squeeze_me=True)
-    except (ValueError, OSError, TypeError) as error:
+    except Exception as error:  # a damaged file raises nearly any kind
         raise DataError(f"{path} is damaged or no MATLAB file; copy it again") from error
     if key not in content:
         raise DataError(f'{path} holds no "{key}"; copy the original file again')

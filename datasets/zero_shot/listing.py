@@ -8,6 +8,7 @@ from natsort import natsorted
 
 from rgbdsod.datasets.sample import Picture
 from rgbdsod.errors import DataError
+from rgbdsod.foreign.files import expecting, plain, read_text, shown
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".tif", ".tiff", ".webp")
 _SHOWN = 3
@@ -39,7 +40,9 @@ def lines_of(path: Path) -> list[str]:
         DataError: the file is missing.
     """
     require(path)
-    return [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    with expecting(str(path), "extract the original archive there again"):
+        text = read_text(path, errors="replace")
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def require(*paths: Path) -> None:
@@ -69,11 +72,22 @@ def all_there(base: Path, files: Sequence[Path]) -> Sequence[Path]:
     Raises:
         DataError: some do not.
     """
-    missing = [str(path.relative_to(base)) for path in files if not path.is_file()]
+    away = [path for path in files if ".." in path.parts or not path.is_relative_to(base)]
+    if away:
+        raise DataError(f"a list in {base} names {shown(str(away[0]))}, which is elsewhere; extract it again")
+    missing = [str(path.relative_to(base)) for path in files if not _is_file(path)]
     if missing:
-        shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
-        raise DataError(f"{base} lacks {len(missing)} of {len(files)} listed images: {shown}; extract it again")
+        named = ", ".join(map(plain, missing[:_SHOWN]))
+        named += f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        raise DataError(f"{base} lacks {len(missing)} of {len(files)} listed images: {named}; extract it again")
     return files
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for one
+        return False
 
 
 def position_of(key: str, places: dict[str, int], source: Path) -> int:
@@ -83,5 +97,5 @@ def position_of(key: str, places: dict[str, int], source: Path) -> int:
         DataError: the class list does not know it.
     """
     if key not in places:
-        raise DataError(f'{source} names the class "{key}", which the list of {len(places)} classes does not have')
+        raise DataError(f"{source} names the class {shown(key)}, which the list of {len(places)} classes does not have")
     return places[key]

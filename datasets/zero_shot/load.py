@@ -28,6 +28,7 @@ from rgbdsod.datasets.zero_shot.listing import Listing
 from rgbdsod.datasets.zero_shot.prompts import GENERIC
 from rgbdsod.datasets.zero_shot.wordnet import read_imagenet, read_tinyimagenet
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.files import expecting
 
 Reader = Callable[[Path, ZeroShotSet, str], Listing]
 
@@ -100,9 +101,11 @@ def _known(row: ZeroShotSet, root: str | Path | None, split: str | None, prompts
         raise UsageError(f'{row.name} has no split "{split}"; it has {", ".join(row.splits)}')
     if root is None:
         raise UsageError(f"{row.name} is not shipped; pass the folder that holds {row.archive}, extracted")
-    listing = READERS[row.name](find_base(row, Path(root)), row, split)
-    names = _names(row, listing, prompts)
-    found = _as_set(row.name, listing, names, split, row.template, refine=row.refine)
+    base = find_base(row, Path(root))
+    with expecting(f"{row.name} in {base}", f"extract {row.archive} again"):
+        listing = READERS[row.name](base, row, split)
+        names = _names(row, listing, prompts)
+        found = _as_set(row.name, listing, names, split, row.template, refine=row.refine)
     found.warnings += _differences(row, found)
     return found
 
@@ -159,7 +162,8 @@ def _own(path: Path, split: str | None) -> ImageSet:
     arrays = [path] if path.is_file() else sorted(path.glob("*.npz"))
     if len(arrays) == 1 and arrays[0].suffix == ".npz":
         listing, split = read_npz(arrays[0], split or "test"), split or "test"
-        return _as_set(arrays[0].stem, listing, listing.names, split, GENERIC, refine=True)
+        with expecting(str(arrays[0]), "copy it again"):
+            return _as_set(arrays[0].stem, listing, listing.names, split, GENERIC, refine=True)
     folder, split = split_folder(path, split)
     listing = read_class_folders(folder)
     return _as_set(path.resolve().name, listing, listing.names, split, GENERIC, refine=True)
