@@ -7,7 +7,7 @@ VERSION := $(shell cksum < pyproject.toml | cut -d' ' -f1)
 READY := $(VENV)/.ready-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 
-.PHONY: attack test lint types tests test-slow weights fusion-ablation clip-robustness patch-study readme docs clean
+.PHONY: attack test lint types tests test-slow test-kill weights fusion-ablation clip-robustness patch-study readme docs clean
 
 attack: $(READY)
 	$(BIN)/rgbdsod attack --model bbsnet --modality depth
@@ -41,6 +41,10 @@ tests: $(DEV)
 
 test-slow: $(DEV)
 	$(BIN)/pytest -m slow
+
+# Kills runs at random moments, at writes, renames and removals, and compares what they leave with unbroken ones.
+test-kill: $(DEV)
+	$(BIN)/pytest -m "slow or not slow" -s tests/run/test_kill.py
 
 weights: $(READY)
 	$(BIN)/python examples/make_weights.py

@@ -10,6 +10,7 @@ from rgbdsod.cli import options
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.plan import show_plan
 from rgbdsod.cli.screen import Screen
+from rgbdsod.cli.sharing import share_of, show_share
 from rgbdsod.cli.sources import (
     batch_size,
     describe_model,
@@ -23,6 +24,7 @@ from rgbdsod.cli.sources import (
     working_size,
 )
 from rgbdsod.run.plugins import load_plugins
+from rgbdsod.run.share import Share
 
 if TYPE_CHECKING:
     import torch
@@ -107,6 +109,7 @@ def command(
     out: options.Out = None,
     name: options.Name = None,
     restart: options.Restart = False,
+    shard: options.Shard = None,
     config: options.Config = None,
     set_: options.Set = None,
     plugin: options.Plugin = None,
@@ -143,7 +146,7 @@ def run_attack(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]
 
     if inputs is not None and settings.space is None:
         AttackPlan.of(settings, inputs, flags["model"])  # before model and images are read
-    batch = batch_size(flags["batch"])
+    batch, share = batch_size(flags["batch"]), share_of(flags)
     set_deterministic(flags["deterministic"])
 
     from rgbdsod.run.attack import attack_task
@@ -158,17 +161,23 @@ def run_attack(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]
     if flags["dry_run"]:
         show_plan(screen, task, target(flags))
     else:
-        _attack(screen, task, target(flags), device_of(model), batch)
+        _attack(screen, task, target(flags), device_of(model), batch, share)
 
 
-def _attack(screen: Screen, task: "AttackTask", where: "Target", device: "torch.device", batch: int | None) -> None:
+def _attack(
+    screen: Screen, task: "AttackTask", where: "Target", device: "torch.device", batch: int | None, share: Share | None
+) -> None:
     from rgbdsod.run.execute import execute
     from rgbdsod.run.results import AttackResult
 
     with screen.progress("attack", "images") as advance:
         outcome = execute(
-            task, target=where, device=device, batch=batch, callback=advance, on_open=lambda: _header(screen, task)
-        )
+            task, target=where, device=device, batch=batch, share=share, callback=advance,
+            on_open=lambda: _header(screen, task),
+        )  # fmt: skip
+    if not outcome.complete:
+        show_share(screen, outcome, share)
+        return
     result = AttackResult(outcome)
     show_result(screen, result, result.summary())
 

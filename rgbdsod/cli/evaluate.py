@@ -10,6 +10,7 @@ from rgbdsod.cli import options
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.plan import show_plan
 from rgbdsod.cli.screen import Screen
+from rgbdsod.cli.sharing import share_of, show_share
 from rgbdsod.cli.sources import (
     batch_size,
     given,
@@ -24,6 +25,7 @@ from rgbdsod.cli.sources import (
 )
 from rgbdsod.errors import UsageError
 from rgbdsod.run.plugins import load_plugins
+from rgbdsod.run.share import Share
 
 if TYPE_CHECKING:
     from rgbdsod.run.evaluate import EvaluationTask
@@ -65,6 +67,7 @@ def command(
     out: options.Out = None,
     name: options.Name = None,
     restart: options.Restart = False,
+    shard: options.Shard = None,
     config: options.Config = None,
     set_: options.Set = None,
     plugin: options.Plugin = None,
@@ -96,7 +99,7 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
         if flags["maps"] is not None and flags[key] is not None:
             raise UsageError(f"--maps DIR needs no model; leave out --{key}, or --maps")
     protocols = _protocols(flags["postprocess"])
-    batch = batch_size(flags["batch"])
+    batch, share = batch_size(flags["batch"]), share_of(flags)
     set_deterministic(flags["deterministic"])
 
     from rgbdsod.run.evaluate import ModelMaps, evaluation_task
@@ -110,10 +113,13 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
     if flags["dry_run"]:
         show_plan(screen, task, target(flags))
     else:
-        _evaluate(screen, task, target(flags), batch, protocols)
+        _evaluate(screen, task, target(flags), batch, share, protocols)
 
 
-def _evaluate(screen: Screen, task: "EvaluationTask", where: "Target", batch: int | None, protocols: list[str]) -> None:
+def _evaluate(
+    screen: Screen, task: "EvaluationTask", where: "Target", batch: int | None, share: Share | None,
+    protocols: list[str],
+) -> None:  # fmt: skip
     from rgbdsod.run.execute import execute
     from rgbdsod.run.results import EvalResult
     from rgbdsod.run.tables import evaluation_table
@@ -123,7 +129,12 @@ def _evaluate(screen: Screen, task: "EvaluationTask", where: "Target", batch: in
         screen.header(f"data    {task.data.name}   {len(task.data)} images")
 
     with screen.progress("evaluate", "images") as advance:
-        outcome = execute(task, target=where, device=task.source.device, batch=batch, callback=advance, on_open=head)
+        outcome = execute(
+            task, target=where, device=task.source.device, batch=batch, share=share, callback=advance, on_open=head
+        )
+    if not outcome.complete:
+        show_share(screen, outcome, share)
+        return
     result = EvalResult(outcome)
     show_result(screen, result, evaluation_table(result.metrics, protocols))
 

@@ -38,6 +38,9 @@ Deterministic = Annotated[bool, Option(help="Only deterministic kernels.", rich_
 Out = Annotated[str | None, Option(help="The run's folder; default: runs/COMMAND/...", rich_help_panel=_RUN)]
 Name = Annotated[str | None, Option(help="The folder's name in runs/COMMAND.", rich_help_panel=_RUN)]
 Restart = Annotated[bool, Option(help="Begin anew instead of continuing.", rich_help_panel=_RUN)]
+Shard = Annotated[
+    str | None, Option(help="I/N: compute this part; others with the same folder the rest.", rich_help_panel=_RUN)
+]
 Config = Annotated[str | None, Option(help="config.toml of a run, to repeat it.", rich_help_panel=_RUN)]
 Set = Annotated[
     list[str] | None, Option("--set", help="KEY=VALUE, also for an attack's own parameters.", rich_help_panel=_RUN)

@@ -1,7 +1,7 @@
 """A run folder as it lies on disk, read and checked once."""
 
 import csv
-import json
+import hashlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from rgbdsod.errors import DataError
+from rgbdsod.foreign.documents import parse_json, read_json
+from rgbdsod.foreign.files import is_within, read_text, reason
 from rgbdsod.report.ablation.document import AblationDocument
+from rgbdsod.run.migrate import migrated
+from rgbdsod.run.times import FILE as TIMES
+from rgbdsod.run.times import with_times
 
-_SCHEMA = "rgbdsod.run/1"
 _LOG_ONLY: Mapping[str, Any] = {
     "command": "train",
     "status": "finished",
@@ -58,7 +62,10 @@ class Run:
 
     def pictures(self, sample_id: str) -> dict[str, Path]:
         """Stored pictures of an image by name: "rgb", "depth", "adv_depth", "mask", "clean_map", ..."""
-        return {path.stem: path for path in sorted((self.path / "images" / sample_id).glob("*.png"))}
+        folder = self.path / "images" / sample_id
+        if not is_within(self.path, folder):  # an id, or a link, that leads out of the run
+            return {}
+        return {path.stem: path for path in sorted(folder.glob("*.png")) if is_within(self.path, path)}
 
 
 def read_run(folder: str | Path) -> Run:
@@ -78,11 +85,14 @@ def read_run(folder: str | Path) -> Run:
     if record["command"] == "ablate":
         return _read_ablation(path, record)
     measured = finished and record["command"] != "train"
+    if measured:
+        _check_sums(path, record)
+    metrics = path / "metrics.json"
     return Run(
         path=path,
         record=record,
         config=_read_text(path / "config.toml"),
-        metrics=_read_json(path / "metrics.json") if measured or (path / "metrics.json").is_file() else {},
+        metrics=migrated(_read_json(metrics), str(metrics)) if measured or metrics.is_file() else {},
         rows=tuple(_read_table(path)) if measured else (),
         events=tuple(_read_events(path / "log.jsonl")),
     )
@@ -114,22 +124,28 @@ def _read_record(path: Path) -> Mapping[str, Any]:
         inside = sorted(p.parent.name for p in path.glob("*/run.json")) if path.is_dir() else []
         hint = f"; did you mean {path / inside[0]}?" if inside else "; rgbdsod attack, evaluate and train make them"
         raise DataError(f"{path} is not a run folder (no run.json in it){hint}")
-    record = _read_json(path / "run.json")
-    if record.get("schema") != _SCHEMA or not isinstance(record.get("command"), str):
-        raise DataError(
-            f"{path / 'run.json'} has schema {record.get('schema')}, this version reads {_SCHEMA}; "
-            "make the report with the version that made the run"
-        )
+    record = migrated(_read_json(path / "run.json"), str(path / "run.json"), "run")
+    if not isinstance(record.get("command"), str):
+        raise DataError(f"{path / 'run.json'} names no command; {_again(path / 'run.json')}")
     return record
+
+
+def _check_sums(path: Path, record: Mapping[str, Any]) -> None:
+    """Results are what the run wrote; runs of old wrote no checksums."""
+    sums = record.get("files")
+    for name, wanted in (sums if isinstance(sums, dict) else {}).items():
+        file = path / Path(name).name
+        if file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() != wanted:
+            raise DataError(f"{file} is damaged: its checksum is not the one in run.json; {_again(file)}")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except FileNotFoundError:
         raise DataError(f"{path} is missing; {_again(path)}") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as JSON ({error}); {_again(path)}") from error
+        raise DataError(f"{path} cannot be read as JSON ({reason(error)}); {_again(path)}") from error
     if not isinstance(document, dict):
         raise DataError(f"{path} holds a {type(document).__name__}, expected an object; {_again(path)}")
     return document
@@ -141,9 +157,9 @@ def _again(path: Path) -> str:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        return read_text(path) if path.is_file() else ""
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}); {_again(path)}") from error
+        raise DataError(f"{path} cannot be read ({reason(error)}); {_again(path)}") from error
 
 
 def _read_events(path: Path) -> list[dict[str, Any]]:
@@ -151,19 +167,31 @@ def _read_events(path: Path) -> list[dict[str, Any]]:
     events = []
     for line in _read_text(path).splitlines():
         try:
-            events.append(json.loads(line))
+            events.append(parse_json(line))
         except ValueError:
             continue
     return [event for event in events if isinstance(event, dict)]
 
 
 def _read_table(path: Path) -> list[dict[str, Any]]:
+    """The rows, with their times."""
+    rows = _read_rows(path)
+    try:
+        return with_times(rows, (path / TIMES).read_bytes()) if (path / TIMES).is_file() else rows
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DataError(f"{path / TIMES} cannot be read ({error}); {_again(path / TIMES)}") from error
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
     if (path / "samples.parquet").is_file():
         return _read_parquet(path / "samples.parquet")
     if not (path / "samples.csv").is_file():
         raise DataError(f"{path / 'samples.parquet'} is missing (samples.csv too); {_again(path / 'samples.parquet')}")
     rows = csv.DictReader(_read_text(path / "samples.csv").splitlines())
-    return [{name: _value(name, text) for name, text in row.items()} for row in rows]
+    try:
+        return [{str(name): _value(str(name), text) for name, text in row.items()} for row in rows]
+    except csv.Error as error:
+        raise DataError(f"{path / 'samples.csv'} cannot be read ({reason(error)}); {_again(path)}") from error
 
 
 def _read_parquet(path: Path) -> list[dict[str, Any]]:
@@ -173,18 +201,18 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
         raise DataError(f"{path} needs pyarrow: pip install 'rgbdsod[parquet]'") from error
     try:
         rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-    except (OSError, ValueError) as error:  # pyarrow's own errors derive from ValueError
-        raise DataError(f"{path} cannot be read ({error}); {_again(path)}") from error
+    except Exception as error:  # most of pyarrow's own errors are ValueErrors, not all
+        raise DataError(f"{path} cannot be read ({reason(error)}); {_again(path)}") from error
     return rows
 
 
 def _value(name: str, text: str) -> Any:
     """A cell of a CSV file; ids stay text even where they look like numbers."""
-    if name in ("id", "attack", "data") or text is None:
+    if name in ("id", "attack", "data") or not isinstance(text, str):
         return text
     if text in ("True", "False", ""):
         return {"True": True, "False": False, "": None}[text]
     try:
-        return int(text) if text.lstrip("-").isdigit() else float(text)
+        return int(text) if text.lstrip("-").isdecimal() else float(text)
     except ValueError:
         return text

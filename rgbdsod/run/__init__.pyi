@@ -24,6 +24,7 @@ from .execute import Target as Target
 from .interventions.ablate import ablate_stages as ablate_stages
 from .interventions.places import stages_of as stages_of
 from .interventions.result import StagesResult as StagesResult
+from .merging import merge_shares as merge_shares
 from .mismatch import Mismatched as Mismatched
 from .pair_filter import PairFilter as PairFilter
 from .pair_filter import score_pairs as score_pairs
@@ -100,6 +101,7 @@ __all__ = [
     "leaderboard",
     "localise_patches",
     "make_patches",
+    "merge_shares",
     "open_dual_encoder",
     "patch_maps",
     "patch_statistics",

@@ -4,23 +4,31 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from rgbdsod.errors import UsageError
+from rgbdsod.errors import DataError, UsageError
+from rgbdsod.run.identity import depends_on, refuse_changes
+from rgbdsod.run.lock import LOCKS, FolderLock
+from rgbdsod.run.migrate import migrated
 from rgbdsod.run.share import Share
-from rgbdsod.run.store import DiskStore, writing
+from rgbdsod.run.store import DiskStore, sha256, writing
 
 SCHEMA = "rgbdsod.run/1"
 
 _OWN = ("run.json", "config.toml", "metrics.json", "samples.parquet", "samples.csv", "counts.npz", "log.jsonl",
         "report.html", "traceback.txt", "samples", "images", "adversarial", "checkpoints", "tensorboard",
         "ablation.json", "networks", "transfer", "patches", "controls", "detections", "patches.json", "patch.png",
-        "patch.safetensors", "patch.json", "entries")  # fmt: skip
+        "patch.safetensors", "patch.json", "entries", "times.json", "ids.json")  # fmt: skip
+
+_CHECKED = ("metrics.json", "samples.parquet", "samples.csv", "counts.npz", "times.json", "ablation.json",
+            "adversarial/manifest.json")  # fmt: skip
+"""Results, whose checksums run.json holds."""
 
 
 class RunFolder(DiskStore):
@@ -34,6 +42,8 @@ class RunFolder(DiskStore):
     def __init__(self, path: Path, record: dict[str, Any]) -> None:
         super().__init__(path)
         self.record = record
+        self._held = FolderLock(path)
+        self._sums: dict[str, str] = {}
 
     @classmethod
     def open(
@@ -62,25 +72,32 @@ class RunFolder(DiskStore):
             record: more entries for run.json; "model" and "data" are compared on resuming.
             share: the part that this process computes; all parts are cut from the same batches.
 
+        A folder that is not finished is held by a lock from now on, until `close`.
+
         Raises:
             UsageError: when the folder was made with other settings, or holds something else.
+            DataError: when another process computes in it.
         """
         settings = json.loads(json.dumps(settings))  # as it will be read back: tuples become lists
         path = folder_path(command, settings, record or {}, title=title, out=out, name=name)
-        folder = cls(path, {})
-        before = folder.previous()
-        if before is None:
-            folder.refuse_strangers()
-        elif restart:
-            folder.clear()
-            before = None
         fresh: dict[str, Any] = {"schema": SCHEMA, "status": "running", "command": command, "arguments": arguments}
         fresh |= {"settings": settings, **(record or {}), "start": now(), "end": None}
-        if before is not None:
+        folder = cls(path, {})
+        folder._held = FolderLock(path, share, arguments)
+        before = folder.previous()
+        if before is None and not (path / LOCKS).is_dir():  # else another process may be about to write the record
+            folder.refuse_strangers()
+        elif before is not None and not restart:
             refuse_changes(before, fresh)
-            kept = ("start", "end", "status", "seconds", *(("batch",) if share is not None else ()))
-            fresh |= {key: before[key] for key in kept if key in before}
-        folder.begin(fresh)
+            if before.get("status") == "finished":
+                folder.record = before
+                return folder
+        with folder._held.opening(alone=restart) as alone:
+            folder._enter(fresh, restart=restart, share=share)
+            if alone:
+                folder.sweep()
+        if folder.finished:
+            folder.close()
         return folder
 
     @property
@@ -91,24 +108,110 @@ class RunFolder(DiskStore):
     def previous(self) -> dict[str, Any] | None:
         """The record that an earlier call left here."""
         try:
-            record: dict[str, Any] = json.loads(self.read("run.json"))
+            record = json.loads(super().read("run.json"))
+            if not isinstance(record, dict):
+                raise ValueError("not an object")
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UsageError(f"{self.path / 'run.json'} cannot be read ({error}); use another --out") from error
-        return record
+        return migrated(record, str(self.path / "run.json"), "run")
+
+    def document(self, name: str) -> dict[str, Any]:
+        """A JSON document of the folder, in its present version.
+
+        Raises:
+            DataError: it is damaged, or of a newer version.
+        """
+        try:
+            return migrated(json.loads(self.read(name)), str(self.path / name))
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
+            raise DataError(f"{self.path / name} cannot be read ({error}); repeat the run with --restart") from error
+
+    def _enter(self, fresh: dict[str, Any], *, restart: bool, share: Share | None) -> None:
+        """Write the record and the settings; what was finished in the meantime stays finished."""
+        before = self.previous()  # read again: only now nobody else can change it
+        if before is None:
+            self.refuse_strangers()
+        elif restart:
+            self.clear()
+        else:
+            refuse_changes(before, fresh)
+            if before.get("status") == "finished":
+                self.record = before
+                return
+            kept = ("start", "seconds", *(("batch",) if share is not None else ()))
+            fresh |= {key: before[key] for key in kept if key in before}
+        self._write_head(fresh)
+
+    def _write_head(self, record: dict[str, Any]) -> None:
+        self.record = record
+        self.write_record()
+        head = f"# rgbdsod {record['command']} --config config.toml   repeats this run\n"
+        self.write("config.toml", (head + tomli_w.dumps(record["settings"])).encode())
 
     def begin(self, record: dict[str, Any]) -> None:
-        """Write the record and the settings; what was finished stays finished."""
-        self.record = record
-        with writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-        self.sweep()
-        if not self.finished:
-            self.record["status"] = "running"
-            self.write_record()
-            head = f"# rgbdsod {record['command']} --config config.toml   repeats this run\n"
-            self.write("config.toml", (head + tomli_w.dumps(record["settings"])).encode())
+        """Go on in a folder that was finished, because its work has grown.
+
+        Args:
+            record: the new content of run.json.
+
+        Raises:
+            DataError: another process computes in it.
+        """
+        with self._held.opening():
+            self._write_head(record)
+
+    @contextmanager
+    def merging(self) -> Iterator[None]:
+        """The time in which results are written; the record is read anew, since another share may have written it."""
+        with self._held.merging():
+            self.record |= self.previous() or {}
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """The time in which nobody else uses a folder that is finished.
+
+        Raises:
+            DataError: somebody does.
+        """
+        with self._held.opening(alone=True):
+            yield
+        self.close()
+
+    def close(self) -> None:
+        """Give the lock back."""
+        self._held.release()
+
+    def has(self, name: str) -> bool:
+        """Whether a file of this name is there."""
+        return self.locate(name).is_file()
+
+    def lasting(self, name: str) -> bool:
+        """Results, records and pieces."""
+        return "/" not in name or name.startswith("samples/")
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file whole; see `DiskStore.write`."""
+        super().write(name, content)
+        if name in _CHECKED:
+            self._sums[name] = sha256(content)
+
+    def read(self, name: str) -> bytes:
+        """Content of a file.
+
+        Raises:
+            DataError: a result that is not what the run wrote.
+        """
+        content = super().read(name)
+        wanted = (self.record.get("files") or {}).get(name)
+        if wanted is not None and self.finished and wanted != sha256(content):
+            raise DataError(
+                f"{self.path / name} is damaged: its checksum is not the one in run.json; "
+                "restore the file, or repeat the run with --restart"
+            )
+        return content
 
     def write_record(self) -> None:
         """Write run.json."""
@@ -119,9 +222,17 @@ class RunFolder(DiskStore):
         self.append("log.jsonl", json.dumps({"time": now(), "event": event, **fields}))
 
     def finish(self, status: str = "finished") -> None:
-        """Write how the run ended."""
+        """Write how the run ended, and the checksums of its results."""
         self.record |= {"status": status, "end": now()}
+        if status == "finished":
+            self.record["files"] = {**(self.record.get("files") or {}), **self._sums}
         self.write_record()
+
+    def spend(self, seconds: float) -> None:
+        """Add to the time that the run took, over all processes."""
+        with self.merging():
+            self.record["seconds"] = round(self.record.get("seconds", 0.0) + seconds, 3)
+            self.write_record()
 
     def refuse_strangers(self) -> None:
         """A folder that is not empty and holds no run is somebody's data.
@@ -131,17 +242,19 @@ class RunFolder(DiskStore):
         """
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"{self.path} is a file; --out names a folder")
-        if self.path.is_dir() and any(self.path.iterdir()):
+        found = [path.name for path in self.path.iterdir()] if self.path.is_dir() else []
+        if any(name != LOCKS and not name.endswith(".tmp") for name in found):
             raise UsageError(f"{self.path} is not empty and holds no run of rgbdsod; use another --out")
 
     def clear(self) -> None:
         """Remove what a run writes, and nothing else."""
         for name in _OWN:
             path = self.path / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            with writing(path):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
 
 
 def folder_path(
@@ -156,31 +269,10 @@ def folder_path(
     """Where the run of these settings lies."""
     if out is not None:
         return Path(out)
-    identity = {"command": command, "settings": dict(settings), **_identity(record)}
+    identity = {"command": command, "settings": dict(settings), **depends_on(record)}
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:6]
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-.")
     return Path("runs") / command.replace(" ", "-") / (name or f"{readable}-{digest}")
-
-
-def refuse_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Compare two records.
-
-    Raises:
-        UsageError: naming each setting that differs.
-    """
-    if before.get("command") != after["command"]:
-        raise UsageError(
-            f"this folder was made by {before.get('command')}, now {after['command']}; use --restart, or another --out"
-        )
-    old = {**before.get("settings", {}), **_identity(before)}
-    new = {**after["settings"], **_identity(after)}
-    changed = [
-        f"{key}={_show(old.get(key))}, now {_show(new.get(key))}"
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key)
-    ]
-    if changed:
-        raise UsageError(f"this folder was made with {'; '.join(changed)}; use --restart, or another --out")
 
 
 def to_json(document: Any) -> bytes:
@@ -191,17 +283,3 @@ def to_json(document: Any) -> bytes:
 def now() -> str:
     """The time, with its zone."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What the numbers depend on beside the settings."""
-    weights, data = record.get("model") or {}, record.get("data") or {}
-    return {"weights sha256": weights.get("sha256"), "data fingerprint": data.get("fingerprint")}
-
-
-def _show(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{40,}", value):
-        return value[:8]
-    return json.dumps(value) if not isinstance(value, str) else value

@@ -63,6 +63,7 @@ class RunResult:
         )
         store.copy_to(target)
         target.finish()
+        target.close()
         return target.path
 
 
@@ -104,6 +105,5 @@ class AttackResult(RunResult):
 def unfinished(outcome: Outcome) -> str:
     """What there is to say of a run whose other shares are not computed yet."""
     there = len(outcome.piece.ids)
-    return (
-        f"{there} of {there + len(outcome.missing)} images are computed; whoever computes the last writes the results"
-    )
+    total = there + len(outcome.missing)
+    return f"{there} of {total} images are computed; whoever computes the last one writes the results"

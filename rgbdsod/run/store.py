@@ -1,10 +1,11 @@
 """Where a run's files go: a folder, or memory when nothing shall be written. Files appear whole or not at all."""
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from rgbdsod.errors import DataError
@@ -59,7 +60,7 @@ class MemoryStore:
 
 
 class DiskStore:
-    """Files below a folder.
+    """Files below a folder. A name that leads out of it, by dots or through a link, is refused.
 
     Args:
         path: the folder; made on the first write.
@@ -67,6 +68,23 @@ class DiskStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._witness: dict[str, str] | None = None
+
+    def locate(self, name: str) -> Path:
+        """Where a file of this name lies.
+
+        Raises:
+            DataError: outside of the folder.
+        """
+        parts = PurePosixPath(name).parts
+        path = self.path.joinpath(*parts)
+        inside = [self.path.joinpath(*parts[: depth + 1]) for depth in range(len(parts))]
+        if ".." in parts or PurePosixPath(name).is_absolute():
+            raise DataError(f"{name} is no name inside {self.path}; rename it at its source")
+        link = next((part for part in inside if part.is_symlink()), None)
+        if link is not None and not path.resolve().is_relative_to(self.path.resolve()):
+            raise DataError(f"{link} is a link that leads out of {self.path}; remove it, or use another --out")
+        return path
 
     def write(self, name: str, content: bytes) -> None:
         """Write under a temporary name, then rename: the rename is the commit.
@@ -74,43 +92,86 @@ class DiskStore:
         Raises:
             DataError: when the disk is full or the folder cannot be written; nothing half-written stays.
         """
-        path = self.path / name
+        path = self.locate(name)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         with writing(path):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 temporary.write_bytes(content)
+                if self.lasting(name):
+                    _sync(temporary)
                 temporary.replace(path)
+                if self.lasting(name):
+                    _sync(path.parent)
             except BaseException:
                 with suppress_os_error():
                     temporary.unlink(missing_ok=True)
                 raise
+        if self._witness is not None:
+            self._witness[name] = sha256(content)
+
+    def lasting(self, name: str) -> bool:
+        """Whether a file must be on the disk, power cut or not, before the next is written; that takes a while."""
+        return False
+
+    @contextmanager
+    def witnessed(self) -> Iterator[dict[str, str]]:
+        """Collects SHA-256 by name of what is written while the block runs."""
+        self._witness = written = {}
+        try:
+            yield written
+        finally:
+            self._witness = None
 
     def append(self, name: str, line: str) -> None:
         """Add one line to a text file."""
-        with writing(self.path / name), (self.path / name).open("a", encoding="utf-8") as file:
+        path = self.locate(name)
+        with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def read(self, name: str) -> bytes:
         """Content of a file."""
-        return (self.path / name).read_bytes()
+        return self.locate(name).read_bytes()
 
     def names(self, folder: str) -> list[str]:
         """Names of all whole files below a folder, sorted."""
-        files = (path for path in (self.path / folder).rglob("*") if path.is_file())
+        files = (path for path in self.locate(folder).rglob("*") if path.is_file())
         return sorted(str(path.relative_to(self.path).as_posix()) for path in files if path.suffix != ".tmp")
 
     def remove(self, name: str) -> None:
         """Remove a file and the folder it leaves empty."""
-        path = self.path / name
-        path.unlink(missing_ok=True)
+        path = self.locate(name)
+        with writing(path):
+            path.unlink(missing_ok=True)
         with suppress_os_error():
             path.parent.rmdir()
 
+    def litter(self) -> list[Path]:
+        """Temporary files, of processes that are writing or were killed."""
+        return list(self.path.rglob(".*.tmp"))
+
     def sweep(self) -> None:
-        """Remove temporary files that a killed process left."""
-        for path in self.path.rglob(".*.tmp"):
-            path.unlink(missing_ok=True)
+        """Remove temporary files; only when nobody else is writing."""
+        for path in self.litter():
+            with writing(path):
+                path.unlink(missing_ok=True)
+
+
+def sha256(content: bytes) -> str:
+    """Checksum of a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk; where that cannot be asked for, nothing happens."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -65,6 +65,7 @@ class TrainingFolder:
             else:
                 folder.record["seconds"] = round(folder.record.get("seconds", 0.0) + time.monotonic() - begin, 3)
                 folder.finish(status)
+            folder.close()
 
 
 def _began(folder: Path) -> bool:

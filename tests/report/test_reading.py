@@ -115,4 +115,4 @@ def test_schema_of_another_version(tmp_path: Path) -> None:
     folder = write_evaluation(tmp_path / "a")
     record = json.loads((folder / "run.json").read_text()) | {"schema": "rgbdsod.run/9"}
     (folder / "run.json").write_text(json.dumps(record))
-    assert "has schema rgbdsod.run/9, this version reads rgbdsod.run/1" in _error(folder)
+    assert "schema rgbdsod.run/9, this one reads rgbdsod.run/1); update rgbdsod" in _error(folder)

@@ -89,8 +89,8 @@ def test_values_follow_from_the_stored_counts(folder):
 
 def test_folder_holds_what_the_documentation_says(folder):
     names = {path.name for path in folder.iterdir()}
-    assert names == {"run.json", "config.toml", "metrics.json", "samples.parquet", "counts.npz", "images",
-                     "adversarial", "log.jsonl"}  # fmt: skip
+    assert names == {"run.json", "config.toml", "metrics.json", "samples.parquet", "counts.npz", "times.json",
+                     "images", "adversarial", "log.jsonl", ".locks"}  # fmt: skip
     pictures = {path.name for path in (folder / "images" / scenes().ids[0]).iterdir()}
     assert pictures == {f"{name}.png" for name in ("rgb", "depth", "adv_rgb", "adv_depth", "mask", "clean_map",
                                                     "attacked_map")}  # fmt: skip

@@ -15,7 +15,9 @@ SETTINGS = {"model": "tiny", "steps": 20, "eps_depth": [0.1, 0.2]}
 
 
 def open_(path, settings=SETTINGS, **options):
-    return RunFolder.open("attack", settings, title="a", out=path, **options)
+    folder = RunFolder.open("attack", settings, title="a", out=path, **options)
+    folder.close()
+    return folder
 
 
 def test_name_depends_on_settings_weights_and_data_only():
@@ -58,7 +60,8 @@ def test_restart_removes_what_a_run_wrote_and_nothing_else(tmp_path):
     (tmp_path / "run" / "my notes.txt").write_text("keep")
     again = open_(tmp_path / "run", {"steps": 1}, restart=True)
     assert again.names("samples") == []
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"my notes.txt", "run.json", "config.toml"}
+    found = {path.name for path in (tmp_path / "run").iterdir()}
+    assert found == {"my notes.txt", "run.json", "config.toml", ".locks"}
 
 
 def test_a_folder_of_somebody_else_is_refused(tmp_path):
@@ -108,6 +111,59 @@ def test_what_a_killed_process_left_is_swept(tmp_path):
     assert folder.names("samples") == []
     open_(tmp_path / "run")
     assert not list((tmp_path / "run").rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("name", ["../out.txt", "a/../../out.txt", "/etc/out.txt"])
+def test_names_that_lead_out_are_refused(tmp_path, name):
+    store = DiskStore(tmp_path / "run")
+    for touch in (lambda: store.write(name, b"x"), lambda: store.read(name), lambda: store.remove(name)):
+        with pytest.raises(DataError, match="is no name inside"):
+            touch()
+    assert not (tmp_path / "out.txt").exists()
+
+
+def test_links_that_lead_out_are_refused_and_what_they_lead_to_is_left_alone(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "thesis.tex").write_text("keep")
+    folder = open_(tmp_path / "run")
+    (tmp_path / "run" / "samples").symlink_to(elsewhere)
+    (tmp_path / "run" / "metrics.json").symlink_to(elsewhere / "thesis.tex")
+    for touch in (
+        lambda: folder.names("samples"),
+        lambda: folder.write("samples/piece.npz", b"x"),
+        lambda: folder.remove("samples/thesis.tex"),
+        lambda: folder.read("metrics.json"),
+    ):
+        with pytest.raises(DataError, match=r"is a link that leads out of .*; remove it, or use another --out"):
+            touch()
+    open_(tmp_path / "run", restart=True)
+    assert not (tmp_path / "run" / "samples").exists() and not (tmp_path / "run" / "metrics.json").exists()
+    assert (elsewhere / "thesis.tex").read_text() == "keep" and len(list(elsewhere.iterdir())) == 1
+
+
+def test_a_link_that_stays_inside_is_none_of_our_business(tmp_path):
+    store = DiskStore(tmp_path / "run")
+    store.write("real/a", b"x")
+    (tmp_path / "run" / "other").symlink_to("real")
+    assert store.read("other/a") == b"x"
+
+
+def test_a_run_folder_may_itself_be_a_link(tmp_path):
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "scratch")
+    open_(tmp_path / "run").write("images/a.png", b"x")
+    assert (tmp_path / "scratch" / "images" / "a.png").read_bytes() == b"x"
+
+
+def test_a_result_that_was_changed_is_found_on_reading(tmp_path):
+    folder = open_(tmp_path / "run")
+    folder.write("metrics.json", b"{}")
+    folder.finish()
+    assert open_(tmp_path / "run").read("metrics.json") == b"{}"
+    (tmp_path / "run" / "metrics.json").write_bytes(b"{ }")
+    with pytest.raises(DataError, match=r"metrics.json is damaged: .*; restore the file, or .* --restart"):
+        open_(tmp_path / "run").read("metrics.json")
 
 
 def test_memory_and_disk_agree(tmp_path):

@@ -6,7 +6,8 @@ import torch
 
 from rgbdsod.errors import DataError, DeviceError
 from rgbdsod.run.pieces import Piece, compute_pieces, cut, merge, pack, stored_pieces, unpack
-from rgbdsod.run.store import MemoryStore
+from rgbdsod.run.share import Share
+from rgbdsod.run.store import MemoryStore, sha256
 
 IDS = [f"i{number}" for number in range(7)]
 SIZES = [(4, 4), (4, 4), (6, 4), (4, 4), (6, 4), (4, 4), (4, 4)]
@@ -16,12 +17,12 @@ def piece_of(indices):
     ids = [IDS[index] for index in indices]
     rows = [{"id": image, "turn": turn, "value": index / 3} for index, image in zip(indices, ids, strict=True)
             for turn in (0, 1)]  # fmt: skip
-    return Piece(ids, rows, {"clean": np.arange(len(ids))[:, None] + np.array([[10, 20]])})
+    return Piece(ids, rows, {"clean": np.array(indices)[:, None] + np.array([[10, 20]])})
 
 
-def run(store, batch, compute=piece_of):
+def run(store, batch, compute=piece_of, share=None):
     notes, done = [], []
-    compute_pieces(store, IDS, SIZES, batch, compute, note=notes.append, on_done=done.append)
+    compute_pieces(store, IDS, SIZES, batch, compute, note=notes.append, on_done=done.append, share=share)
     return notes, done
 
 
@@ -71,8 +72,56 @@ def test_finished_images_are_not_computed_again_also_at_another_batch():
 def test_missing_and_double_images_are_errors():
     with pytest.raises(DataError, match="1 of 7 images are missing from this run: i6"):
         merge([piece_of([0, 1, 3, 5]), piece_of([2, 4])], IDS)
-    with pytest.raises(DataError, match="id i4 is in two pieces of this run; use --restart"):
-        merge([piece_of([2, 4]), piece_of([4])], IDS)
+    other = piece_of([4])
+    other.rows[0]["value"] = 7
+    with pytest.raises(DataError, match="image i4 was computed twice, with different results; use --restart"):
+        merge([piece_of([2, 4]), other], IDS)
+
+
+def test_double_images_that_agree_but_for_their_times_are_one():
+    pieces = [piece_of([0, 1, 2, 3, 4, 5, 6]), piece_of([4])]
+    for seconds, piece in enumerate(pieces):
+        for row in piece.rows:
+            row["seconds"] = float(seconds)
+    merged = merge(pieces, IDS)
+    assert merged.ids == IDS and len(merged.rows) == 14
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "changed", "renamed", "stranger"])
+def test_a_damaged_piece_is_removed_noted_and_computed_again(damage):
+    store = MemoryStore()
+    run(store, 2)
+    name = store.names("samples")[1]
+    content = store.read(name)
+    if damage in ("renamed", "stranger"):
+        store.remove(name)
+        name = "samples/piece-000002.npz" if damage == "renamed" else f"samples/piece-000002.{'0' * 64}.npz"
+    changed = bytearray(content)
+    changed[len(content) // 2] ^= 1
+    made = {"truncated": content[:50], "garbage": b"PK" * 90, "empty": b"", "changed": bytes(changed)}
+    store.write(name, made.get(damage, content))
+    again = []
+    notes, done = run(store, 2, lambda indices: again.extend(indices) or piece_of(indices))
+    assert again == [2, 4] and done[0] == 5
+    assert notes == [f"{name} is damaged (its content does not have the checksum in its name); it is left out, "
+                     "and its images are computed again"]  # fmt: skip
+    assert merge(stored_pieces(store), IDS).ids == IDS
+
+
+def test_a_piece_with_a_true_checksum_and_no_sense_is_damaged_too():
+    store = MemoryStore()
+    for content in (b"", b"PK\x03\x04", b'{"ids": []}'):
+        store.write(f"samples/piece-000000.{sha256(content)}.npz", content)
+    notes, _ = run(store, 7)
+    assert len(notes) == 3 and len(store.names("samples")) == 2
+
+
+def test_shares_compute_whole_batches_and_together_all():
+    store, seen = MemoryStore(), []
+    for index in (2, 0, 1):
+        run(store, 2, lambda indices: seen.append(indices) or piece_of(indices), share=Share(index, 3))
+    assert seen == [[3, 5], [0, 1], [6], [2, 4]]
+    assert merge(stored_pieces(store), IDS).ids == IDS
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,18 @@
 
 import errno
 import json
+import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from run_kill import exit_code, forked
 from run_models import scenes, tiny
 
 import rgbdsod as rs
+from rgbdsod.cli.main import run
 from rgbdsod.errors import DataError, DeviceError, UsageError
 from rgbdsod.run.attack_task import AttackTask
 
@@ -28,7 +29,7 @@ def files(folder):
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in ("run.json", "log.jsonl", "samples.parquet", "counts.npz")
+        if path.is_file() and path.name not in ("run.json", "log.jsonl", "times.json") and ".locks" not in path.parts
     }
 
 
@@ -79,7 +80,7 @@ def test_a_stopped_run_continues_to_the_same_files(tmp_path, unbroken, stop_afte
 
 
 def test_a_kill_while_the_results_are_written_loses_nothing(tmp_path, unbroken, monkeypatch):
-    import rgbdsod.run.execute as module
+    import rgbdsod.run.outcome as module
 
     def killed(rows):
         raise Stop
@@ -109,6 +110,38 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path):
         attack(tmp_path / "run", steps=5)
     assert str(error.value) == "this folder was made with steps=3, now 5; use --restart, or another --out"
     attack(tmp_path / "run", steps=5, restart=True)
+
+
+def test_times_are_beside_the_rows_and_come_back_with_them(tmp_path):
+    first = attack(tmp_path / "run")
+    import pyarrow.parquet as pq
+
+    assert "seconds" not in pq.read_table(tmp_path / "run" / "samples.parquet").column_names
+    assert [row["seconds"] for row in attack(tmp_path / "run").samples] == [row["seconds"] for row in first.samples]
+
+
+def test_a_file_of_the_adversarial_set_that_was_damaged_is_made_again(tmp_path, unbroken, stop_after, monkeypatch):
+    stop_after(2, Stop())
+    with pytest.raises(Stop):
+        attack(tmp_path / "run")
+    monkeypatch.undo()
+    victim = sorted((tmp_path / "run" / "adversarial" / "RGB").iterdir())[0]
+    victim.write_bytes(b"not a picture")
+    attack(tmp_path / "run")
+    assert files(tmp_path / "run") == unbroken
+    notes = [line for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines() if "is damaged" in line]
+    assert len(notes) == 1 and victim.name in notes[0]
+
+
+def test_damaged_results_are_one_sentence_with_the_cure(tmp_path):
+    attack(tmp_path / "run")
+    for name in ("counts.npz", "metrics.json", "times.json"):
+        content = (tmp_path / "run" / name).read_bytes()
+        (tmp_path / "run" / name).write_bytes(content[:-9])
+        with pytest.raises(DataError, match=f"{name} is damaged: .* repeat the run with --restart"):
+            attack(tmp_path / "run")
+        (tmp_path / "run" / name).write_bytes(content)
+    attack(tmp_path / "run")
 
 
 def test_batch_size_does_not_change_the_run(tmp_path, unbroken):
@@ -163,43 +196,34 @@ def test_full_disk_is_one_sentence_and_the_run_continues_when_there_is_room(tmp_
     assert files(tmp_path / "run") == unbroken
 
 
-SCRIPT = """
-import sys, time
-sys.path.insert(0, {support!r})
-from run_models import StandsOut, tiny
-fuse = StandsOut.fuse
-def slow(self, features):
-    time.sleep(0.03)
-    return fuse(self, features)
-StandsOut.fuse = slow
-from rgbdsod.cli.main import run
-sys.exit(run(["attack", "--model", {model!r}, "--data", "scenes:6@32x32#3", "--modality", "depth", "--eps", "16/255",
-              "--steps", "3", "--batch", "1", "--out", {out!r}]))
-"""
+COMMAND = ["attack", "--data", "scenes:6@32x32#3", "--modality", "depth", "--eps", "16/255", "--steps", "3", "--batch",
+           "1", "--quiet", "--model"]  # fmt: skip
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_a_killed_process_is_continued(tmp_path, number, code):
-    support = str(Path(__file__).resolve().parents[1] / "support")
+def test_a_stopped_command_says_how_to_go_on(tmp_path):
     model = tmp_path / "m.py"
     model.write_text("from run_models import tiny as build\n")
     out = tmp_path / "run"
-    script = SCRIPT.format(support=support, model=f"{model}:build", out=str(out))
-    process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not list(out.glob("samples/*.npz")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == code
-    assert not (out / "metrics.json").exists() and list(out.glob("samples/*.npz"))
-    if code == 143:
-        assert "rgbdsod: stopped; what was finished is kept, continue with: rgbdsod attack --model" in errors
-        assert "Traceback" not in errors
-    from rgbdsod.cli.main import run
 
-    again = ["attack", "--model", f"{model}:build", "--data", "scenes:6@32x32#3", "--modality", "depth", "--eps",
-             "16/255", "--steps", "3", "--batch", "1", "--quiet"]  # fmt: skip
-    assert run([*again, "--out", str(out)]) == 0
-    assert run([*again, "--out", str(tmp_path / "unbroken")]) == 0
+    def command():
+        """Stopped by the signal that a job scheduler sends, in the middle of the second piece."""
+        original, errors = AttackTask.compute, os.open(tmp_path / "errors.txt", os.O_WRONLY | os.O_CREAT)
+        os.dup2(errors, 2)
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+        def compute(self, part, store, advance):
+            if part[0] == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return original(self, part, store, advance)
+
+        AttackTask.compute = compute
+        return run([*COMMAND, f"{model}:build", "--out", str(out)])
+
+    assert exit_code(forked(command)) == 143
+    errors = (tmp_path / "errors.txt").read_text()
+    assert "rgbdsod: stopped; what was finished is kept, continue with: rgbdsod attack --data" in errors
+    assert "Traceback" not in errors
+    assert not (out / "metrics.json").exists() and len(list(out.glob("samples/*.npz"))) == 1
+    assert run([*COMMAND, f"{model}:build", "--out", str(out)]) == 0
+    assert run([*COMMAND, f"{model}:build", "--out", str(tmp_path / "unbroken")]) == 0
     assert files(out) == files(tmp_path / "unbroken")
