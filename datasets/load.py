@@ -18,9 +18,13 @@ from rgbdsod.datasets.matching import Entry, Masks, match
 from rgbdsod.datasets.scenes import Scenes
 from rgbdsod.datasets.settings import read_settings
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.files import plain, reason, shown
+from rgbdsod.foreign.pictures import PIXELS
 
 _SCENES_NAME = re.compile(r"scenes(?::(?P<count>\d+)(?:@(?P<height>\d+)x(?P<width>\d+))?(?:#(?P<seed>\d+))?)?")
 _SCENES_COUNT = 64
+_MOST = 10**7  # images of one set
+_DIGITS = 18
 _PART_NAME = re.compile(r"(?:(\d+)\*)?([^*]+)")
 _BUILT_IN = {"demo": demo, "demo:real": demo_real, "demo:scenes": demo_scenes, "demo:train": demo_train}
 
@@ -67,10 +71,12 @@ def load_dataset(
         >>> load_dataset("scenes:3@64x96").sizes()
         [(64, 96), (64, 96), (64, 96)]
     """
+    _check_path(str(data))
     if (parts := _parts(str(data))) is not None:
         options: dict[str, Any] = {"depth_range": depth_range, "depth_unit": depth_unit, "resize_depth": resize_depth}
         options |= {"masks": masks, "depth_invert": depth_invert, "intersect": intersect, "check": check}
         opened = [(times, load_dataset(name, **options)) for times, name in parts]
+        _check_count(str(data), sum(times * len(part) for times, part in opened))
         return join(str(data), [part for times, part in opened for _ in range(times)]).select(ids, limit)
     limits = None if depth_range is None else (float(depth_range[0]), float(depth_range[1]))
     asked = _Wishes(depth_invert, limits, depth_unit)
@@ -125,7 +131,26 @@ def _parts(data: str) -> list[tuple[int, str]] | None:
     found = [_PART_NAME.fullmatch(text.strip()) for text in data.split("+")]
     if not all(found):
         raise UsageError(f'"{data}" does not name sets; join them as in scenes:8000+100*demo:train')
-    return [(int(part[1] or 1), part[2]) for part in found if part is not None]
+    return [(_number(part[1] or "1"), part[2]) for part in found if part is not None]
+
+
+def _number(text: str) -> int:
+    """A count or a size as it stands in a name; what is beyond all bounds stays so."""
+    return int(text[:_DIGITS])
+
+
+def _check_count(name: str, count: int) -> None:
+    """Refuse sets whose list of ids alone would fill the memory."""
+    if count > _MOST:
+        raise UsageError(f"--data {plain(name)} has {count:.3g} images; {_MOST} are the most in one set")
+
+
+def _check_path(name: str) -> None:
+    """Refuse what no file can be called, before anything asks whether there is one."""
+    try:
+        Path(name).expanduser().exists()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UsageError(f"no dataset or folder {shown(name)} ({reason(error)}); rgbdsod list datasets") from error
 
 
 def _built_in(name: str) -> Dataset | None:
@@ -134,8 +159,11 @@ def _built_in(name: str) -> Dataset | None:
         return _BUILT_IN[name]()
     found = _SCENES_NAME.fullmatch(name)
     if found:
-        count, height, width, seed = (int(text) if text else None for text in found.groups())
+        count, height, width, seed = (_number(text) if text else None for text in found.groups())
         size = (height, width) if height is not None and width is not None else (128, 128)
+        _check_count(name, count or 0)
+        if size[0] * size[1] > PIXELS:
+            raise UsageError(f"--data {name}: a scene has at most {PIXELS} pixels; make it smaller")
         return Scenes(_SCENES_COUNT if count is None else count, size=size, seed=seed or 0)
     if name.startswith(("scenes:", "demo:")) and not Path(name).exists():
         raise UsageError(

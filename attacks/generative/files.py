@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rgbdsod.errors import WeightsError
+from rgbdsod.foreign.documents import parse_json
+from rgbdsod.foreign.files import expecting, reason, shown
+from rgbdsod.foreign.tensors import read_tensors
 
 ScopeT = TypeVar("ScopeT")
 
@@ -64,17 +66,17 @@ def read(source: str | Path, family: str) -> tuple[dict[str, Tensor], dict[str, 
     if not path.is_file():
         raise WeightsError(f"no generator {source}; built-in are {', '.join(BUILT_IN)}, or {make}")
     try:
-        with safe_open(path, "pt") as file:
-            text = (file.metadata() or {}).get(_KEY)
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  # no mapping
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is damaged or no safetensors file ({error}); {make}") from error
+        tensors, metadata = read_tensors(path)
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path} is damaged or no safetensors file ({reason(error)}); {make}") from error
+    text = metadata.get(_KEY)
     if text is None:
         raise WeightsError(f"{path} holds weights, but of no generator; {make}")
-    about: dict[str, Any] = json.loads(text)
+    with expecting(str(path), make, WeightsError):
+        about: dict[str, Any] = {**parse_json(text)}
     if about.get("family") != family:
-        raise WeightsError(f"{path} is a {about.get('family')} generator, expected a {family} one; {make}")
-    return state, about
+        raise WeightsError(f"{path} is a {shown(about.get('family'))} generator, expected a {family} one; {make}")
+    return {name: value.float() for name, value in tensors.items()}, about
 
 
 def scope_of(kind: Callable[..., ScopeT], about: Mapping[str, Any], source: str | Path) -> ScopeT:

@@ -9,12 +9,14 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from rgbdsod.attacks.patch.picture import is_picture, pictures_in, read_picture
 from rgbdsod.errors import DataError
+from rgbdsod.foreign.documents import parse_json
+from rgbdsod.foreign.files import plain, reason
+from rgbdsod.foreign.tensors import read_tensors
 
 SCHEMA = "rgbdsod.patch/1"
 PICTURE, TENSORS, FACTS = "patch.png", "patch.safetensors", "patch.json"
@@ -72,21 +74,19 @@ def read_patch(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if is_picture(path):
         return read_picture(path)
     try:
-        with safe_open(str(path), "pt") as file:
-            known = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
-    except SafetensorError as error:
-        raise DataError(f"{path} is damaged, or no safetensors file ({error})") from error
+        tensors, known = read_tensors(path)
     except OSError as error:
         raise DataError(f"cannot read {path}: {(error.strerror or 'no such file').lower()}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is damaged, or no safetensors file ({reason(error)})") from error
     try:
-        about: dict[str, Any] = {**json.loads(known.get("about", "{}"))}
+        about: dict[str, Any] = {**parse_json(known.get("about", "{}"))}
     except (TypeError, ValueError) as error:
-        raise DataError(f"{path} does not say what its patch is ({error})") from error
+        raise DataError(f"{path} does not say what its patch is ({reason(error)})") from error
     if about.get("schema") != SCHEMA:
         found = about.get("schema") or known.get("schema") or f"tensors {', '.join(sorted(tensors)[:3]) or 'none'}"
-        raise DataError(f"{path} holds no patch (found: {found})")
-    if not all(bool(((value >= -1) & (value <= 1)).all()) for value in tensors.values()):  # NaN fails as well
+        raise DataError(f"{path} holds no patch (found: {plain(str(found))})")
+    if not all(value.is_floating_point() and bool((value.abs() <= 1).all()) for value in tensors.values()):  # NaN fails
         raise DataError(f"{path} holds a patch with values outside [0, 1]; make it again")
     return tensors, about
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from rgbdsod.attacks.patch.file import write_patch
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.documents import parse_json
+from rgbdsod.foreign.files import expecting, reason
+from rgbdsod.foreign.tensors import read_tensors
 
 _SCHEMA = "rgbdsod.patch-fit/1"
 
@@ -78,14 +80,15 @@ def read_fit(path: Path, settings: str) -> Kept | None:
     if not path.exists():
         return None
     try:
-        with safe_open(str(path), "pt") as file:
-            known = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
-        about = json.loads(known["about"]) if known.get("schema") == _SCHEMA else None
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({error}); delete it to begin anew") from error
+        tensors, known = read_tensors(path)
+        about = parse_json(known["about"]) if known.get("schema") == _SCHEMA else None
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({reason(error)}); delete it to begin anew") from error
     if about is None:
         raise DataError(f"{path} holds no state of a fit; pass another file")
-    if about["settings"] != settings:
-        raise UsageError(f"{path} belongs to a fit with other settings; delete it, or pass another file")
-    return Kept(tensors, about["step"], about["moves"], about["value"], about["looks"], about.get("streaks", {}))
+    with expecting(str(path), "delete it to begin anew"):
+        if about["settings"] != settings:
+            raise UsageError(f"{path} belongs to a fit with other settings; delete it, or pass another file")
+        looks = [float(look) for look in about["looks"]]
+        counts = int(about["step"]), int(about["moves"])
+        return Kept(tensors, *counts, float(about["value"]), looks, dict(about.get("streaks", {})))

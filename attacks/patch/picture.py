@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rgbdsod.errors import DataError
+from rgbdsod.foreign import pictures
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
@@ -33,9 +34,9 @@ def read_picture(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         DataError: it cannot be read, has more than 8 bits, or is wholly transparent.
     """
     try:
-        codes = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    except (OSError, cv2.error) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+        codes = pictures.read_picture(path)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
     if codes is None or codes.dtype != np.uint8:
         found = "no picture" if codes is None else f"{codes.dtype} values"
         raise DataError(f"{path} holds {found}; a patch is an 8-bit picture, RGBA or RGB")

@@ -3,13 +3,14 @@
 import hashlib
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from rgbdsod.errors import DataError
+from rgbdsod.foreign.files import UnfitError, read_bytes
+from rgbdsod.foreign.pictures import decode_picture
 
 SUFFIXES = (".png", ".webp", ".tif", ".tiff")
 
@@ -28,7 +29,7 @@ def stencil(path: str) -> Tensor:
     Raises:
         DataError: it cannot be read, has no alpha, or its alpha covers nothing by half.
     """
-    values = cv2.imdecode(np.frombuffer(_content(path), np.uint8), cv2.IMREAD_UNCHANGED)
+    values = decode_picture(_content(path))
     if values is None:
         raise DataError(f"--shape {path} is no picture that can be read; save it as PNG with an alpha channel")
     if values.ndim != 3 or values.shape[2] != 4:
@@ -55,9 +56,11 @@ def stencil_facts(shape: str) -> dict[str, str]:
 
 def _content(path: str) -> bytes:
     try:
-        content = Path(path).read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise DataError(f"cannot read --shape {path}: {(error.strerror or str(error)).lower()}") from error
+    except UnfitError as error:
+        raise DataError(f"--shape {path} {error}") from error
     if not content:
         raise DataError(f"--shape {path} is empty; save it as PNG with an alpha channel")
     return content

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from rgbdsod.errors import DataError
+from rgbdsod.foreign.documents import parse_json
+from rgbdsod.foreign.files import plain, reason
+from rgbdsod.foreign.tensors import read_tensors
 
 SCHEMA = "rgbdsod.universal/1"
 
@@ -48,21 +50,25 @@ def read_noise(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         DataError: the file is missing, damaged, or something else.
     """
     try:
-        with safe_open(str(path), "pt") as file:
-            about = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
-    except SafetensorError as error:
-        raise DataError(f"{path} is damaged, or no safetensors file ({error})") from error
+        tensors, about = read_tensors(path)
     except OSError as error:
         raise DataError(f"cannot read {path}: {(error.strerror or 'no such file').lower()}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is damaged, or no safetensors file ({reason(error)})") from error
     if about.get("schema") != SCHEMA:
         found = about.get("schema") or f"tensors {', '.join(sorted(tensors)[:3]) or 'none'}"
-        raise DataError(f"{path} holds no universal noise (found: {found}); rgbdsod universal fit makes one")
+        raise DataError(f"{path} holds no universal noise (found: {plain(found)}); rgbdsod universal fit makes one")
     try:
-        known: dict[str, Any] = json.loads(about["about"])
+        known: dict[str, Any] = parse_json(about["about"])
         complete = known["budgets"].keys() == tensors.keys() and {"sizing", "facts"} <= known.keys()
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} does not say what its noise is ({error}); fit it again") from error
-    if not complete or not all(len(value) == 1 and bool(torch.isfinite(value).all()) for value in tensors.values()):
+        raise DataError(f"{path} does not say what its noise is ({reason(error)}); fit it again") from error
+    if not complete or not all(map(_is_noise, tensors.values())):
         raise DataError(f"{path} holds an incomplete universal noise; fit it again")
     return tensors, known
+
+
+def _is_noise(value: Tensor) -> bool:
+    """Whether a tensor is (1, ...) of finite numbers."""
+    one = value.ndim > 1 and len(value) == 1
+    return one and value.is_floating_point() and bool(torch.isfinite(value).all())

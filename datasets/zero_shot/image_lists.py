@@ -8,6 +8,7 @@ from rgbdsod.datasets.zero_shot.known import ZeroShotSet
 from rgbdsod.datasets.zero_shot.listing import Listing, all_there, images_in, lines_of, position_of, require
 from rgbdsod.errors import DataError
 from rgbdsod.foreign.documents import read_json
+from rgbdsod.foreign.matlab import read_matlab
 
 
 def read_food101(base: Path, row: ZeroShotSet, split: str) -> Listing:
@@ -39,9 +40,9 @@ def read_oxfordpets(base: Path, row: ZeroShotSet, split: str) -> Listing:
 def read_flowers102(base: Path, row: ZeroShotSet, split: str) -> Listing:
     """`jpg/image_00001.jpg`, the classes in `imagelabels.mat`, the splits in `setid.mat`; the data have no names."""
     require(base / "imagelabels.mat", base / "setid.mat", base / "jpg")
-    classes = [int(label) for label in _matlab(base / "imagelabels.mat", "labels").ravel()]
+    classes = [int(label) for label in _matlab(base / "imagelabels.mat", "labels")]
     key = {"test": "tstid", "val": "valid", "train": "trnid"}[split]
-    numbers = [int(number) for number in _matlab(base / "setid.mat", key).ravel()]
+    numbers = [int(number) for number in _matlab(base / "setid.mat", key)]
     files = all_there(base, [base / "jpg" / f"image_{number:05d}.jpg" for number in numbers])
     return Listing([classes[number - 1] - 1 for number in numbers], row.names, files)
 
@@ -104,9 +105,9 @@ def read_stanfordcars(base: Path, row: ZeroShotSet, split: str) -> Listing:
     """`devkit/cars_meta.mat` and a list of files with classes; a name ends with the year, which is left out."""
     source = base / "cars_test_annos_withlabels.mat" if split == "test" else base / "devkit" / "cars_train_annos.mat"
     require(source)
-    names = [str(name)[:-5] for name in _matlab(base / "devkit" / "cars_meta.mat", "class_names").ravel()]
-    records = _matlab(source, "annotations").ravel()
-    if "class" not in (records.dtype.names or ()):
+    names = [str(name)[:-5] for name in _matlab(base / "devkit" / "cars_meta.mat", "class_names")]
+    records = _matlab(source, "annotations")
+    if not all(isinstance(record, dict) and "class" in record for record in records):
         raise DataError(f"{source} has no classes; use cars_test_annos_withlabels.mat")
     labels = [int(record["class"]) - 1 for record in records]
     files = all_there(base, [base / f"cars_{split}" / str(record["fname"]) for record in records])
@@ -121,17 +122,13 @@ def _dense(names: dict[int, str], source: Path) -> list[str]:
     return [names[label] for label in sorted(names)]
 
 
-def _matlab(path: Path, key: str) -> Any:
-    """An array of a MATLAB file."""
-    from scipy.io import loadmat
-
+def _matlab(path: Path, key: str) -> list[Any]:
+    """A variable of a MATLAB file, flat."""
     require(path)
     try:
-        content = loadmat(path, squeeze_me=True)
-    except Exception as error:  # a damaged file raises nearly any kind
+        found = read_matlab(path, key)
+    except ValueError as error:
         raise DataError(f"{path} is damaged or no MATLAB file; copy it again") from error
-    if key not in content:
+    if found is None:
         raise DataError(f'{path} holds no "{key}"; copy the original file again')
-    import numpy as np
-
-    return np.atleast_1d(content[key])
+    return found

@@ -1,7 +1,6 @@
 """Where a setting comes from: flag, then --set, then --config, then the environment, then the default."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 from typer.core import TyperCommand
 
 from rgbdsod.errors import UsageError
+from rgbdsod.foreign.documents import read_toml
+from rgbdsod.foreign.files import reason
 
 PREFIX = "RGBDSOD_"
 
@@ -57,11 +58,11 @@ def _environment(known: Mapping[str, Any]) -> dict[str, Any]:
 def _file(path: Path, command: str) -> dict[str, Any]:
     """Settings in a run's config.toml."""
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = read_toml(path)
     except OSError as error:
         raise UsageError(f"--config {path}: {(error.strerror or str(error)).lower()}") from error
     except ValueError as error:  # UnicodeDecodeError and TOMLDecodeError
-        raise UsageError(f"--config {path} is not a TOML file: {error}") from error
+        raise UsageError(f"--config {path} is not a TOML file: {reason(error)}") from error
     made_by = settings.pop("command", command)
     if made_by != command:
         raise UsageError(f'--config {path} is of "rgbdsod {made_by}", not of "rgbdsod {command}"')

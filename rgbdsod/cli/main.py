@@ -49,6 +49,9 @@ COMMANDS = {
 }
 """Each is the function `command` of the module of its name; one of `GROUPS` is several, `COMMANDS` of that module."""
 
+_UNUSABLE = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
+"""What an operating system says of a path that a user named."""
+
 GROUPS = ("universal", "generator", "clip", "patch")
 
 
@@ -146,6 +149,9 @@ def _explain(error: Exception, given: list[str]) -> int:
         return _explain_usage(error, given)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         say_error("no space left on the disk; free some and give the same command again")
+        return 3
+    if isinstance(error, OSError) and error.filename is not None and error.errno in _UNUSABLE:
+        say_error(f"{error.filename}: {(error.strerror or '').lower()}; name another file")
         return 3
     path = Path(tempfile.gettempdir()) / "rgbdsod-traceback.txt"
     try:

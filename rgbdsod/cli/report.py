@@ -1,6 +1,5 @@
 """`rgbdsod report`: a page and tables from run folders."""
 
-import json as json_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,8 +52,17 @@ def _folders(folders: list[str], latest: bool) -> list[Path]:
         raise UsageError("name the folder of a run, or pass --latest")
     if folders:
         return [Path(folder) for folder in folders]
-    records = {path: json_module.loads(path.read_text()) for path in Path("runs").glob("*/*/run.json")}
-    ended = [(record["end"], path) for path, record in records.items() if record.get("end")]
+    ended = [(end, path) for path in Path("runs").glob("*/*/run.json") if (end := _end(path))]
     if not ended:
         raise DataError("there is no finished run below runs/; rgbdsod attack makes one")
     return [max(ended)[1].parent]
+
+
+def _end(path: Path) -> str:
+    """When a run ended; nothing where it has not, or its record cannot be read."""
+    from rgbdsod.foreign.documents import read_json
+
+    try:
+        return str(read_json(path)["end"] or "")
+    except (OSError, ValueError, TypeError, LookupError):
+        return ""

@@ -5,10 +5,12 @@ import logging
 import os
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
+_LONGEST = 2000  # letters of an error
 _LOG_EVERY = 60.0  # seconds between progress lines where there is no terminal
 
 
@@ -137,12 +139,26 @@ def _bar(label: str, unit: str) -> Iterator[Advance]:
 
 def _write(stream: TextIO, text: str) -> None:
     try:
-        stream.write(text + "\n")
+        stream.write(_visible(text) + "\n")
         stream.flush()
     except BrokenPipeError:  # the reader (head, less) has seen enough; the work goes on, to nobody
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def _visible(text: str) -> str:
+    """The text without what a terminal would obey, or could not show: names in files may hold anything."""
+    return text if text.isascii() and text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(letter: str) -> str:
+    # Cc: control characters; Cf: what turns the direction of text around, or is not seen; Cs: half a character.
+    hidden = letter not in "\n\t" and unicodedata.category(letter) in ("Cc", "Cf", "Cs")
+    return ascii(letter)[1:-1] if hidden else letter
+
+
 def say_error(text: str) -> None:
     """One line that says what is wrong."""
-    _write(sys.stderr, f"rgbdsod: {text}")
+    line = " ".join(text.split())
+    if len(line) > _LONGEST:  # what was given is repeated in it; what to do stands at the end
+        line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
+    _write(sys.stderr, f"rgbdsod: {line}")

@@ -1,6 +1,7 @@
 """TorchScript archives, the form of OpenAI's original files: their tensors are read, none of their code is run."""
 
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,8 @@ import torch
 from torch import Tensor
 
 from rgbdsod.errors import WeightsError
+from rgbdsod.foreign.arrays import check_unpacked
+from rgbdsod.foreign.files import UnfitError
 
 _STORAGES: Mapping[str, torch.dtype] = {
     "FloatStorage": torch.float32,
@@ -22,6 +25,9 @@ _STORAGES: Mapping[str, torch.dtype] = {
     "IntStorage": torch.int32,
     "BoolStorage": torch.bool,
 }
+
+
+_SLACK = 64 << 20  # bytes that an archive may be larger unpacked: its source text is packed, its tensors are not
 
 
 class Archive(NamedTuple):
@@ -40,8 +46,11 @@ def is_archive(path: Path) -> bool:
     """Whether a file is a TorchScript archive; what `torch.save` writes is a zip file too, but has no constants."""
     if not path.is_file() or not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
 
 
 def read_archive(path: Path) -> Archive:
@@ -55,12 +64,15 @@ def read_archive(path: Path) -> Archive:
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            check_unpacked(archive.infolist(), path.stat().st_size + _SLACK)
             listing = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
             module = _Reader(archive, listing.removesuffix(".pkl"), path).load()
             state = dict(_tensors(module))
             source = "".join(archive.read(name).decode() for name in archive.namelist() if name.endswith(".py"))
     except WeightsError:
         raise
+    except UnfitError as error:
+        raise WeightsError(f"{path} {error}") from error
     except Exception as error:  # a damaged file raises nearly any kind
         raise WeightsError(f"{path} is a damaged archive ({type(error).__name__}); download it again") from error
     return Archive(state, "gelu" if "torch.gelu(" in source else "quickgelu")
@@ -74,8 +86,9 @@ class _Reader(pickle.Unpickler):
     """Builds tensors, plain containers and `_Module`s; every other name is refused."""
 
     def __init__(self, archive: zipfile.ZipFile, folder: str, path: Path) -> None:
-        listing = BytesIO(archive.read(f"{folder}.pkl"))
-        super().__init__(listing)
+        listing = archive.read(f"{folder}.pkl")
+        _check_memo(listing)
+        super().__init__(BytesIO(listing))
         self._archive, self._folder, self._path = archive, folder, path
 
     def find_class(self, module: str, name: str) -> Any:
@@ -97,6 +110,13 @@ class _Reader(pickle.Unpickler):
         _, dtype, key, _, count = pid
         content = bytearray(self._archive.read(f"{self._folder}/{key}"))
         return torch.frombuffer(content, dtype=dtype, count=count) if count else torch.empty(0, dtype=dtype)
+
+
+def _check_memo(program: bytes) -> None:
+    """Refuse a place in the memo that is beyond all instructions: it would be made room for."""
+    for opcode, argument, _ in pickletools.genops(program):
+        if opcode.name.endswith("PUT") and int(argument) > len(program):
+            raise ValueError("a pickle with a memo larger than itself")
 
 
 def _tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:

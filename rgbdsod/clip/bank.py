@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from rgbdsod.clip.encoder import ClipModel
 from rgbdsod.errors import UsageError
+from rgbdsod.foreign.tensors import read_tensors
 
 CHUNK = 256
 """Prompts that are encoded at a time."""
@@ -37,8 +37,8 @@ class TextCache:
         file = self._file(key)
         if key not in self._kept and file is not None and file.is_file():
             try:
-                self._kept[key] = load_file(file)["features"]
-            except (SafetensorError, KeyError):
+                self._kept[key] = read_tensors(file)[0]["features"]
+            except (OSError, ValueError, KeyError):
                 return None
         return self._kept.get(key)
 

@@ -1,23 +1,25 @@
 """The layouts of published CLIP checkpoints: which one a file has, and where its weights are."""
 
-import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rgbdsod.clip.archive import is_archive, read_archive
 from rgbdsod.errors import WeightsError
-from rgbdsod.models.checkpoint import file_hash, read_content
+from rgbdsod.foreign.documents import parse_json
+from rgbdsod.foreign.files import plain, reason
+from rgbdsod.foreign.tensors import read_header
+from rgbdsod.models.checkpoint import file_hash, plain_tensors, read_content
 
 FORMAT = "rgbdsod-clip-1"
 """Of the safetensors files that `save_checkpoint` writes."""
 
 VISION_KEY = "vision_encoder_state_dict"
+_NESTED = 4  # containers in containers
 _CONTAINERS = ("state_dict", "model", "model_state_dict")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "visual.")
 _SIZES = ("input_resolution", "context_length", "vocab_size")  # stored beside the weights in OpenAI's archives
@@ -87,8 +89,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         _warn_of_prompt(path, content)
         return _checkpoint(path, _encoders(path, content[VISION_KEY]), f'image encoder under "{VISION_KEY}"')
     where = ""
-    while isinstance(content, Mapping):
-        key = next((key for key in _CONTAINERS if isinstance(content.get(key), Mapping)), None)
+    for _ in range(_NESTED):
+        known = _CONTAINERS if isinstance(content, Mapping) else ()
+        key = next((key for key in known if isinstance(content.get(key), Mapping)), None)
         if key is None:
             break
         content, where = content[key], f' under "{key}"'
@@ -109,13 +112,13 @@ def _is_whole(state: Mapping[str, Tensor]) -> bool:
 
 def _encoders(path: Path, content: Any) -> dict[str, Tensor]:
     """The tensors without the prefixes that all of them share, and without what is no weight."""
-    state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, Mapping) else {}
+    state = plain_tensors(path, content)
     while state and (prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in state)), None)):
         state = {name.removeprefix(prefix): value for name, value in state.items()}
     weights = {k: v for k, v in state.items() if k not in _SIZES and k.rpartition(".")[2] != "attn_mask"}
     if not any(name.removeprefix("visual.").startswith(("conv1.", "trunk.")) for name in weights):
         names = list(weights) or (list(content) if isinstance(content, Mapping) else [type(content).__name__])
-        found = ", ".join(str(name) for name in names[:3]) or "nothing"
+        found = plain(", ".join(str(name) for name in names[:3])) or "nothing"
         raise WeightsError(f"{path} holds no image encoder of a known layout (found: {found}); pass a CLIP checkpoint")
     return weights
 
@@ -136,10 +139,9 @@ def _claims(path: Path) -> dict[str, str]:
     if path.suffix != ".safetensors":
         return {}
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise WeightsError(f"{path} is damaged ({error}); copy it again") from error
+        metadata = read_header(path)
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path} is damaged ({reason(error)}); copy it again") from error
     return dict(metadata) if metadata.get("format") == FORMAT else {}
 
 
@@ -152,7 +154,8 @@ def _own_origin(path: Path, claims: Mapping[str, str]) -> Origin:
             part="visual",
             activation=claims["activation"],
             method=claims["method"],
-            settings=json.loads(claims["settings"]),
+            settings=dict(parse_json(claims["settings"])),
         )
-    except (KeyError, json.JSONDecodeError) as error:
-        raise WeightsError(f"{path} lacks part of its description ({error}); write it with save_checkpoint") from error
+    except (KeyError, ValueError, TypeError) as error:
+        lacking = f"{path} lacks part of its description ({reason(error)})"
+        raise WeightsError(f"{lacking}; write it with save_checkpoint") from error

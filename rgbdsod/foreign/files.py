@@ -13,7 +13,7 @@ TEXT = 256 << 20
 
 _SHOWN, _WORD = 160, 60
 # What opening a file, and taking apart a document of another form than it should have, raise.
-_FORM = (OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError)
+_FORM = (OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
 
 
 class UnfitError(ValueError):

@@ -3,23 +3,28 @@
 import hashlib
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rgbdsod.errors import WeightsError
+from rgbdsod.foreign.arrays import check_unpacked
+from rgbdsod.foreign.files import UnfitError, plain, reason
+from rgbdsod.foreign.tensors import read_tensors
 
 State = dict[str, Tensor]
 """Tensors by their name in a module."""
 
 _CONTAINERS = ("model", "state_dict", "model_state_dict")
 _REFUSED = re.compile(r"GLOBAL (\S+)|got <class '(\S+)'>")  # how torch names what it will not build
+_NESTED = 4  # containers in containers
+_SLACK = 64 << 20  # bytes that an archive may be larger unpacked; torch packs nothing
 _HEAD = 512  # bytes in which a web page shows itself
 
 # A score kept beside the weights (D3Net's `best_metric`) is a NumPy array: what rebuilds one may run, nothing else.
@@ -44,15 +49,28 @@ def read_state(path: Path) -> State:
         WeightsError: the file is missing, empty, damaged, a web page, holds code, or holds no tensors.
     """
     content = read_content(path)
-    while isinstance(content, Mapping):
-        inner = next((content[key] for key in _CONTAINERS if isinstance(content.get(key), Mapping)), None)
-        if inner is None:
-            break
-        content = inner
-    tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, Mapping) else {}
+    for _ in range(_NESTED):
+        inner = (content.get(key) for key in _CONTAINERS) if isinstance(content, Mapping) else ()
+        content = next((own for own in inner if isinstance(own, Mapping)), content)
+    tensors = plain_tensors(path, content)
     if not tensors:
-        found = ", ".join(map(str, list(content)[:5])) if isinstance(content, Mapping) else type(content).__name__
-        raise WeightsError(f"{path} holds no weights (found: {found or 'nothing'}); pass a file with a state dict")
+        names = map(str, list(content)[:5]) if isinstance(content, Mapping) else [type(content).__name__]
+        found = plain(", ".join(names)) or "nothing"
+        raise WeightsError(f"{path} holds no weights (found: {found}); pass a file with a state dict")
+    return tensors
+
+
+def plain_tensors(path: Path, content: Any) -> State:
+    """The tensors of a mapping by name, empty for anything else.
+
+    Raises:
+        WeightsError: one is sparse, quantised, complex or has no values, which no network here takes.
+    """
+    tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, Mapping) else {}
+    for name, value in tensors.items():
+        dense = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
+        if not dense or value.is_complex():
+            raise WeightsError(f"{path}: {plain(name)} is no plain tensor of real numbers; save plain weights")
     return tensors
 
 
@@ -142,16 +160,18 @@ def _check_file(path: Path) -> None:
 
 def _read_safetensors(path: Path) -> State:
     try:
-        state: State = load_file(path)
-    except SafetensorError as error:
-        raise WeightsError(f"{path} is damaged or no safetensors file ({error}); download it again") from error
-    return state
+        return read_tensors(path)[0]
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path} is damaged or no safetensors file ({reason(error)}); download it again") from error
 
 
 def _read_pickle(path: Path) -> Any:
     try:
+        _check_archive(path)
         with torch.serialization.safe_globals(_NUMPY_HELPERS):
             return torch.load(path, map_location="cpu", weights_only=True)
+    except UnfitError as error:
+        raise WeightsError(f"{path} {error}") from error
     except Exception as error:  # a damaged file raises nearly any kind
         refused = _REFUSED.search(str(error)) if isinstance(error, pickle.UnpicklingError) else None
         if refused is not None:
@@ -160,3 +180,10 @@ def _read_pickle(path: Path) -> Any:
                 "with torch.save(network.state_dict(), FILE) and pass that file"
             ) from error
         raise WeightsError(f"{path} is damaged or no checkpoint ({type(error).__name__}); download it again") from error
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse a small zip file that would fill the memory."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            check_unpacked(archive.infolist(), path.stat().st_size + _SLACK)

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from rgbdsod.errors import WeightsError
+from rgbdsod.foreign.files import plain
 from rgbdsod.models.checkpoint import State
 
 _PREFIXES = ("module.", "model.", "network.", "_orig_mod.")  # of wrappers around the network that was saved
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
-_SHOWN = 3
+_SHOWN, _LONG = 3, 200
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ def check_finite(state: Mapping[str, Tensor], source: str) -> None:
     bad = [name for name, value in state.items() if value.is_floating_point() and not torch.isfinite(value).all()]
     if bad:
         raise WeightsError(
-            f"{source}: {len(bad)} of {len(state)} tensors hold NaN or infinity (first: {bad[0]}); the file is damaged "
-            "or its training diverged; use another checkpoint"
+            f"{source}: {len(bad)} of {len(state)} tensors hold NaN or infinity (first: {plain(bad[0], _LONG)}); the "
+            "file is damaged or its training diverged; use another checkpoint"
         )
 
 
@@ -108,7 +109,7 @@ def _shape(state: Mapping[str, Tensor], name: str) -> tuple[int, ...]:
 
 
 def _first(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return ", ".join(plain(name, _LONG) for name in names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
 def _x(shape: tuple[int, ...]) -> str:

@@ -1,6 +1,9 @@
 """From a `Page` to one HTML file."""
 
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from rgbdsod.report.tables import print_cell, print_interval, spans, verdict
@@ -20,11 +23,16 @@ def render(page: Page) -> str:
 @cache
 def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader
+    from markupsafe import Markup
 
     environment = Environment(
         loader=PackageLoader("rgbdsod.report", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"cell": print_cell, "interval": print_interval}
+    script = f"\n{(files('rgbdsod.report') / 'templates' / 'page.js').read_text(encoding='utf-8')}\n"
+    # Only this text may run: markup that slipped through could show something, but never do anything.
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    environment.globals |= {"script": Markup(script), "script_hash": digest}
     environment.globals |= {"verdict": verdict, "spans": spans, "badges": _BADGES, "parts_of": _parts}
     return environment
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbdsod.foreign.pictures import read_picture
 from rgbdsod.report import panels
 from rgbdsod.report.encode import Content, data_uri
 from rgbdsod.report.panels import Bytes
@@ -94,10 +95,7 @@ class PanelMaker:
 
     def _read(self, path: Path) -> Stored | None:
         """(H, W) or (H, W, 3) in RGB order, 8 or 16 bit; None for a file that holds no such picture."""
-        import cv2
-
-        content = np.frombuffer(path.read_bytes(), np.uint8)
-        image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+        image = read_picture(path)
         if image is None or image.dtype not in (np.uint8, np.uint16) or (image.ndim == 3 and image.shape[2] != 3):
             self.broken.append(f"{path.parent.name}/{path.name}")
             return None

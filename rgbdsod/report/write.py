@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.files import expecting
 from rgbdsod.report.ablation.page import ablation_tables
 from rgbdsod.report.ablation.tidy import ablations_to_csv
 from rgbdsod.report.check import check, read_bounds
@@ -68,15 +69,21 @@ def report(
     runs = [read_run(path) for path in paths]
     _check_kinds(runs, compared=compare, bounded=bool(bounds))
     target = _target(paths, format, out)
-    if format == "html":
-        content = render(build_page(runs, target.absolute(), Shown(panels, gain), compare=compare))
-    elif format == "csv":
-        content = _to_csv(runs)
-    else:
-        content = (to_latex if format == "latex" else to_markdown)(_tables(runs, compare=compare))
+    with expecting(" and ".join(map(str, paths)), "copy the folder again, or repeat the run with --restart"):
+        content = _content(runs, target, format, Shown(panels, gain), compare=compare)
+        content.encode()  # half a character in a name cannot be written
     _write(target, content)
-    check(runs, bounds)
+    with expecting(" and ".join(map(str, paths)), "copy the folder again, or repeat the run with --restart"):
+        check(runs, bounds)
     return target
+
+
+def _content(runs: Sequence[Run], target: Path, format: Format, shown: Shown, *, compare: bool) -> str:  # noqa: A002
+    if format == "html":
+        return render(build_page(runs, target.absolute(), shown, compare=compare))
+    if format == "csv":
+        return _to_csv(runs)
+    return (to_latex if format == "latex" else to_markdown)(_tables(runs, compare=compare))
 
 
 def _check_arguments(paths: Sequence[Path], format: str, compare: bool, panels: int | None, gain: float) -> None:  # noqa: A002

@@ -2,13 +2,18 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from rgbdsod.errors import UsageError, WeightsError
+from rgbdsod.foreign.documents import parse_json
+from rgbdsod.foreign.files import expecting, read_text
+from rgbdsod.models.checkpoint import read_content
 
 
 @dataclass
@@ -46,10 +51,34 @@ def read_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
         WeightsError: the file is damaged, or no checkpoint of a training.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return Progress(**state.pop("progress")), state
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise WeightsError(f"cannot continue from {path}: {error}; use --restart to begin anew") from error
+        state = read_content(path)
+    except WeightsError as error:
+        raise WeightsError(f"cannot continue: {error}, or use --restart to begin anew") from error
+    with resuming(path):
+        progress = Progress(**state.pop("progress"))
+        if not isinstance(progress.iteration, int) or not isinstance(progress.settings, dict):
+            raise TypeError("it does not say how far it came")
+    return progress, state
+
+
+def resuming(path: Path) -> AbstractContextManager[None]:
+    """Within it, parts of a checkpoint that do not fit become one sentence."""
+    return expecting(str(path), "use --restart to begin anew", WeightsError)
+
+
+def read_log(path: Path, iteration: int) -> list[dict[str, Any]]:
+    """The events of a training up to an iteration; a line that a killed process left half-written is none."""
+    with resuming(path):
+        lines = read_text(path).splitlines() if path.is_file() else []
+    events = []
+    for line in lines:
+        with suppress(ValueError):
+            events.append(parse_json(line))
+    return [own for own in events if isinstance(own, dict) and _number(own.get("iteration")) <= iteration]
+
+
+def _number(value: Any) -> float:
+    return value if isinstance(value, int | float) else inf
 
 
 def refuse_other_settings(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

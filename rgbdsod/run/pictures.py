@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbdsod.errors import DataError
+from rgbdsod.foreign.pictures import decode_picture
 
 Picture = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -22,7 +23,9 @@ def encode(picture: Picture) -> bytes:
 
 def decode(content: bytes) -> Picture:
     """The picture in a PNG that `encode` made."""
-    stored: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    stored: Any = decode_picture(content)
+    if stored is None:
+        raise DataError("a picture of the run is damaged; repeat the run with --restart")
     picture: Picture = np.ascontiguousarray(stored[..., ::-1]) if stored.ndim == 3 else stored
     return picture
 

@@ -20,7 +20,7 @@ from rgbdsod.errors import RgbdsodError, UsageError
 from rgbdsod.models import SaliencyModel, training_loss
 from rgbdsod.run.alignment import Alignment
 from rgbdsod.run.alignment_settings import AlignmentSettings
-from rgbdsod.run.checkpoint import Progress, read_checkpoint, refuse_other_settings, save_checkpoint
+from rgbdsod.run.checkpoint import Progress, read_checkpoint, read_log, refuse_other_settings, resuming, save_checkpoint
 from rgbdsod.run.consistency import Consistency
 from rgbdsod.run.consistency_settings import ConsistencySettings
 from rgbdsod.run.overfitting import watch
@@ -122,12 +122,12 @@ class Trainer:
         if resume and last.is_file():
             self.progress, state = read_checkpoint(last)
             refuse_other_settings(self.folder, self.progress.settings, self.settings)
-            self.model.network.load_state_dict(state["model"])
-            for name, part in self._parts().items():
-                part.load_state_dict(state[name])
-            self.memory.update({name: value.to(self.device) for name, value in state.get("memory", {}).items()})
-            events = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
-            self.history = [event for event in events if event["iteration"] <= self.progress.iteration]
+            with resuming(last):
+                self.model.network.load_state_dict(state["model"])
+                for name, part in self._parts().items():
+                    part.load_state_dict(state[name])
+                self.memory.update({name: value.to(self.device) for name, value in state.get("memory", {}).items()})
+            self.history = read_log(log, self.progress.iteration)
         log.write_text("".join(json.dumps(event) + "\n" for event in self.history))
         if tensorboard:
             self.board = _board(self.folder)

@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate
 from rgbdsod.attacks.patch.pose import Size
 from rgbdsod.attacks.randomness import Streams, stream
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.pictures import read_picture
 
 COUNT = 64
 DEMO = "demo"
@@ -110,7 +111,7 @@ def _photographs(folder: str, count: int, seed: int) -> list[Path]:
 
 def _read(path: Path) -> Tensor:
     """A photograph (3,H,W) in [0, 1]."""
-    values = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    values = read_picture(path, cv2.IMREAD_COLOR)
     if values is None:
         raise DataError(f"cannot read {path} as a photograph; take it out of the folder")
     return torch.from_numpy(cv2.cvtColor(values, cv2.COLOR_BGR2RGB)).permute(2, 0, 1).float() / 255

@@ -1,6 +1,5 @@
 """The decision over all maps: where a patch is, in which modality, and what is done about it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from rgbdsod.defenses.patch.cross.logistic import Logistic
 from rgbdsod.defenses.patch.cross.streams import MODALITIES, Model
 from rgbdsod.defenses.patch.learned.weights import ASSETS
 from rgbdsod.errors import UsageError, WeightsError
+from rgbdsod.foreign.documents import read_json
 from rgbdsod.types import Inputs
 
 Response = Literal["inpaint-accused", "inpaint-both", "fall-back", "alarm"]
@@ -174,7 +174,7 @@ def read_decision(path: str | Path | None = None) -> Logistic:
     """
     file = ASSETS / "cross-decision.json" if path is None else Path(path)
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
+        record = read_json(file)
     except (OSError, ValueError) as error:
         raise WeightsError(
             f"cross has no decision at {file}; leave weights out for the built-in one, or make one with "

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from rgbdsod.errors import WeightsError
+from rgbdsod.foreign.files import plain
+from rgbdsod.foreign.tensors import read_tensors
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -43,8 +43,8 @@ def read_asset(name: str, path: str | Path | None) -> dict[str, Tensor]:
             "examples/make_patch_defenses.py"
         )
     try:
-        return {key: value.to(torch.float32) for key, value in load_file(file).items()}
-    except SafetensorError as error:
+        return {key: value.to(torch.float32) for key, value in read_tensors(file)[0].items()}
+    except (OSError, ValueError, RuntimeError) as error:
         raise _unfit(name, path, error) from error
 
 
@@ -60,5 +60,5 @@ def asset_record(name: str) -> dict[str, Any]:
 
 
 def _unfit(name: str, path: str | Path | None, error: Exception) -> WeightsError:
-    reason = str(error).splitlines()[-1].strip()
-    return WeightsError(f"{path or asset_path(name)} does not fit {name} ({reason}); pass a file that was made for it")
+    last = plain(str(error).strip().splitlines()[-1].strip(), 200)
+    return WeightsError(f"{path or asset_path(name)} does not fit {name} ({last}); pass a file that was made for it")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from rgbdsod.foreign.pictures import read_picture
 from rgbdsod.report import panels
 from rgbdsod.report.encode import data_uri
 from rgbdsod.report.panels import Bytes
@@ -66,10 +67,7 @@ class AttentionPanels:
 
     def _read(self, path: Path) -> Bytes | None:
         """(H, W) or (H, W, 3) in RGB order; None for a file that holds no such picture."""
-        import cv2
-
-        content = np.frombuffer(path.read_bytes(), np.uint8)
-        image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+        image = read_picture(path)
         if image is None or image.dtype != np.uint8 or (image.ndim == 3 and image.shape[2] != 3):
             self.broken.append(f"{path.parent.name}/{path.name}")
             return None

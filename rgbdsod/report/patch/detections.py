@@ -1,6 +1,5 @@
 """What a detector sees, drawn: boxes on the clean image beside boxes under the patch, without and behind defences."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbdsod.foreign.documents import read_json
 from rgbdsod.report.gallery import Shown
 from rgbdsod.report.panels import Bytes
 from rgbdsod.report.patch.pictures import outlined, own_patch, panel, read_picture
@@ -142,8 +142,8 @@ def _seen(rows: Sequence[Sequence[float]]) -> list[Seen]:
 def _known(path: Path) -> dict[str, Any]:
     """An image's file of detections; empty where it is missing, damaged, or of a version that named no classes."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
+        found: dict[str, Any] = {**read_json(path)}
+    except (OSError, ValueError, TypeError):
         return {}
     return found if {"objects", "detections", "names"} <= set(found) and "none" in found["detections"] else {}
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbdsod.foreign import pictures
 from rgbdsod.report import panels
 from rgbdsod.report.encode import data_uri
 from rgbdsod.report.gallery import Shown
@@ -126,11 +127,9 @@ def panel(kind: str, label: str, name: str, picture: Bytes, path: Path, page: Pa
 
 def read_picture(path: Path | None) -> Any:
     """(H,W), (H,W,3) or (H,W,4) in RGB order; None where there is no such picture."""
-    import cv2
-
     if path is None or not path.is_file():
         return None
-    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    image = pictures.read_picture(path)
     if image is None or image.ndim == 2:
         return image
     return image[..., [2, 1, 0, 3]] if image.shape[2] == 4 else image[..., ::-1]

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
@@ -11,6 +10,8 @@ from typing import Any, NamedTuple
 
 from rgbdsod.defenses.filters.grammar import NONE, parse
 from rgbdsod.errors import DataError, RgbdsodError, UsageError, WeightsError
+from rgbdsod.foreign.documents import read_toml
+from rgbdsod.foreign.files import reason
 from rgbdsod.models.fusions import with_fusion
 from rgbdsod.models.sizes import check_size
 from rgbdsod.models.table import MODELS
@@ -113,11 +114,11 @@ def read_card(path: str | Path) -> Entry:
         WeightsError: the weights are missing, or are others than the card says.
     """
     try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        document = read_toml(path)
     except OSError as error:
         raise DataError(f"--submission {path}: {(error.strerror or str(error)).lower()}") from error
     except ValueError as error:  # UnicodeDecodeError and TOMLDecodeError
-        raise UsageError(f"--submission {path} is not a TOML file: {error}") from error
+        raise UsageError(f"--submission {path} is not a TOML file: {reason(error)}") from error
     return entry_of(document, str(path), Path(path).parent, needed=CARD)
 
 

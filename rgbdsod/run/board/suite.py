@@ -1,6 +1,5 @@
 """What a leaderboard measures, as data: fixed images, inputs, radii and attacks, and the built-in entries."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -9,6 +8,8 @@ from typing import Any
 
 from rgbdsod.attacks.budget import check_eps
 from rgbdsod.errors import UsageError
+from rgbdsod.foreign.documents import read_toml
+from rgbdsod.foreign.files import reason
 from rgbdsod.run.board.entry import Entry, entry_of
 from rgbdsod.run.threats import parse_number
 
@@ -129,11 +130,11 @@ def read_board(suite: str) -> Board:
     if not suite.endswith(".toml"):
         raise UsageError(f'no leaderboard "{suite}"; use {", ".join(BOARDS)}, or a FILE.toml')
     try:
-        document = tomllib.loads(Path(suite).read_text(encoding="utf-8"))
+        document = read_toml(suite)
     except OSError as error:
         raise UsageError(f"--suite {suite}: {(error.strerror or str(error)).lower()}") from error
     except ValueError as error:
-        raise UsageError(f"--suite {suite} is not a TOML file: {error}") from error
+        raise UsageError(f"--suite {suite} is not a TOML file: {reason(error)}") from error
     return _board(document, f"--suite {suite}", Path(suite))
 
 
@@ -170,6 +171,6 @@ def _texts(value: Any) -> tuple[str, ...]:
 def _peek(name: str) -> Mapping[str, Any]:
     """A file's fields; none where it cannot be read, which whoever opens it will say."""
     try:
-        return tomllib.loads(Path(name).read_text(encoding="utf-8"))
+        return read_toml(name)
     except (OSError, ValueError):
         return {}

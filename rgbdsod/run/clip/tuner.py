@@ -14,7 +14,7 @@ from rgbdsod.defenses.zero_shot.hardening import Hardening
 from rgbdsod.defenses.zero_shot.numerics import check_gradients
 from rgbdsod.defenses.zero_shot.parts import TuningBatch
 from rgbdsod.defenses.zero_shot.presets import TuningPreset
-from rgbdsod.run.checkpoint import Progress, read_checkpoint, refuse_other_settings, save_checkpoint
+from rgbdsod.run.checkpoint import Progress, read_checkpoint, read_log, refuse_other_settings, resuming, save_checkpoint
 from rgbdsod.run.clip.originals import Originals
 from rgbdsod.run.clip.schedule import build_optimizer, rate
 from rgbdsod.run.clip.tuning_data import TuningImages, batches
@@ -84,12 +84,12 @@ class Tuner:
         if resume and last.is_file():
             self.progress, state = read_checkpoint(last)
             refuse_other_settings(self.folder, self.progress.settings, self.how.settings)
-            self.how.model.visual.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.how.hardening.load_state_dict(state["hardening"])
-            self.how.originals.load_state_dict(state["originals"], self.how.model.device)
-            events = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
-            self.history = [event for event in events if event["iteration"] <= self.progress.iteration]
+            with resuming(last):
+                self.how.model.visual.load_state_dict(state["model"])
+                self.optimizer.load_state_dict(state["optimizer"])
+                self.how.hardening.load_state_dict(state["hardening"])
+                self.how.originals.load_state_dict(state["originals"], self.how.model.device)
+            self.history = read_log(log, self.progress.iteration)
         else:
             (self.folder / WEIGHTS).unlink(missing_ok=True)
             self._checkpoint("best").unlink(missing_ok=True)

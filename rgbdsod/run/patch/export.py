@@ -1,6 +1,5 @@
 """`export_patches`: the attacked images of a run as a data set that others can use."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from numpy.typing import NDArray
 from rgbdsod.datasets import BoxedSet
 from rgbdsod.datasets.coco.patches import OBJECTS, PATCHES
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.documents import parse_json
+from rgbdsod.foreign.files import below, expecting, reason
 from rgbdsod.run.folder import to_json
 from rgbdsod.run.patch.catalogue import catalogue, patch_folder
 from rgbdsod.run.patch.export_boxed import export_boxed
@@ -55,21 +56,22 @@ def export_patches(
     record = _record(source)
     if target.path.exists() and (not target.path.is_dir() or any(target.path.iterdir())):
         raise UsageError(f"--out {target.path} is not empty; name a new folder")
-    try:
-        metrics = json.loads(source.read("metrics.json"))
-        if record["command"] == "patch evaluate" or "detector" in record["settings"]:
-            return export_boxed(source, target, record, metrics, data)
-        return _write(source, target, record, metrics)
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename} is missing; repeat the run with --restart") from error
+    with expecting(str(source.path), "repeat the run with --restart"):
+        try:
+            metrics = parse_json(source.read("metrics.json"))
+            if record["command"] == "patch evaluate" or "detector" in record["settings"]:
+                return export_boxed(source, target, record, metrics, data)
+            return _write(source, target, record, metrics)
+        except FileNotFoundError as error:
+            raise DataError(f"{error.filename} is missing; repeat the run with --restart") from error
 
 
 def _record(source: DiskStore) -> dict[str, Any]:
     """run.json of a finished patch run."""
     try:
-        record: dict[str, Any] = json.loads(source.read("run.json"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{source.path} is no run folder ({error}); rgbdsod patch make writes one") from error
+        record: dict[str, Any] = {**parse_json(source.read("run.json"))}
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{source.path} is no run folder ({reason(error)}); rgbdsod patch make writes one") from error
     attack = record.get("settings", {}).get("attack")
     if record.get("command") not in COMMANDS or (record["command"] == "attack" and attack != "patch"):
         raise DataError(f"{source.path} is a run of {record.get('command')}; pass one of {', '.join(COMMANDS)}")
@@ -84,6 +86,8 @@ def _write(source: DiskStore, target: DiskStore, record: Mapping[str, Any], metr
     document = _catalogue(source, record, metrics)
     images = {entry["id"]: Path(entry["file_name"]).relative_to("RGB").with_suffix("").as_posix()
               for entry in document["images"]}  # fmt: skip
+    for name in images.values():  # they become names of files that are written
+        below(target.path, name)
     lines, folders = [], {name: patch_folder(source, name) for name in images.values()}
     hashes = {own: copy_patch(source, target, own) for own in dict.fromkeys(folders.values())}
     objects: list[dict[str, Any]] = []
@@ -106,7 +110,7 @@ def _write(source: DiskStore, target: DiskStore, record: Mapping[str, Any], metr
 def _catalogue(source: DiskStore, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
     """patches.json; of an attack it is made from the patches' own files."""
     if record["command"] != "attack":
-        document: dict[str, Any] = json.loads(source.read(PATCHES))
+        document: dict[str, Any] = {**parse_json(source.read(PATCHES))}
         return document
     masks = [Path(name) for name in source.names("patches") if name.endswith("/mask.png")]
     names = [mask.parent.relative_to("patches").as_posix() for mask in masks]

@@ -1,6 +1,5 @@
 """Patches as they were given: files, or run folders, each with what is known of how its patches are seen."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,8 @@ from rgbdsod.attacks.patch.natural.families import usual_radius
 from rgbdsod.attacks.patch.patch import Patch
 from rgbdsod.attacks.patch.pose import Size
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.documents import read_json
+from rgbdsod.foreign.files import expecting, reason
 
 Place = Sequence[Sequence[float]]
 
@@ -94,7 +95,8 @@ def open_sets(paths: Sequence[str]) -> list[PatchSet]:
         raise UsageError("patch stats needs patches; pass the patch.png of a run, or a run folder")
     found: list[PatchSet] = []
     for path in paths:
-        own = _open(Path(path))
+        with expecting(str(path), "repeat the run with --restart"):
+            own = _open(Path(path))
         own.pictures  # noqa: B018  # refuses patches without colours at once
         names = [one.id for one in found]
         name = next(
@@ -148,9 +150,9 @@ def _hung(run: Path) -> dict[str, list[Place]]:
 def _json(path: Path) -> dict[str, Any]:
     """A document that a run may lack."""
     try:
-        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}); repeat the run with --restart") from error
+        known: dict[str, Any] = {**read_json(path)} if path.is_file() else {}
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path} cannot be read ({reason(error)}); repeat the run with --restart") from error
     return known
 
 
