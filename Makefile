@@ -7,7 +7,7 @@ VERSION := $(shell cksum < pyproject.toml | cut -d' ' -f1)
 READY := $(VENV)/.ready-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 
-.PHONY: attack test lint types tests test-slow test-kill weights fusion-ablation clip-robustness patch-study readme docs clean
+.PHONY: attack test lint types tests test-slow test-kill weights fusion-ablation clip-robustness patch-study readme docs release-check clean
 
 attack: $(READY)
 	$(BIN)/rgbdsod attack --model bbsnet --modality depth
@@ -66,9 +66,24 @@ clip-robustness: $(READY)
 readme: $(READY)
 	$(BIN)/python examples/make_readme.py
 
+# The site; its hooks write the API reference, run the notebooks and refuse pages that load anything from elsewhere.
 docs: $(READY)
 	$(BIN)/python -m pip install --quiet --editable ".[docs]"
-	$(BIN)/mkdocs build --strict --site-dir .build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir .build/site
+
+# Minutes: the wheel's dependencies are installed into an empty environment. RELEASING.md says when.
+RELEASE := .build/release
+release-check:
+	rm -rf $(RELEASE) build
+	$(PYTHON) -m venv $(RELEASE)/tools
+	$(RELEASE)/tools/bin/pip install --quiet build twine cffconvert
+	$(RELEASE)/tools/bin/python -m build --outdir $(RELEASE)/dist .
+	$(RELEASE)/tools/bin/twine check --strict $(RELEASE)/dist/*
+	$(RELEASE)/tools/bin/cffconvert --validate
+	$(PYTHON) tests/support/release_files.py $(RELEASE)/dist
+	$(PYTHON) -m venv $(RELEASE)/empty
+	$(RELEASE)/empty/bin/pip install --quiet $(RELEASE)/dist/*.whl
+	cd $(RELEASE) && empty/bin/rgbdsod --help > /dev/null && empty/bin/rgbdsod list models && empty/bin/rgbdsod attack --limit 2 --steps 2 --restart
 
 clean:
 	rm -rf $(VENV) .build build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -9,22 +9,30 @@ from collections.abc import Iterator
 from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
+from runpy import run_path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 import typer
+import yaml
+from docs_session import replay
 from docs_tables import filled
 
 from rgbdsod.attacks.table import ATTACKS, CLASS_OBJECTIVES, MAP_OBJECTIVES
-from rgbdsod.cli.main import build_app
+from rgbdsod.cli.main import build_app, run
 from rgbdsod.datasets import DATASETS
+from rgbdsod.defenses import DEFENSES
 from rgbdsod.models import MODELS
 from rgbdsod.run.clip.attacks import ZERO_SHOT_ATTACKS
 from rgbdsod.run.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCS = sorted((ROOT / "docs").glob("*.md"))
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+SESSIONS = [
+    page for page in DOCS if page.stem in ("first-steps", "compare-modalities") or page.parent.name == "extending"
+]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 TABLES_OF_CLIP = {"attack": ZERO_SHOT_ATTACKS, "model": ("clip.demo", "ViT-B-32-quickgelu")}
@@ -39,12 +47,56 @@ _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 @pytest.fixture
 def tables_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """What an example adds to a table is gone afterwards."""
-    for table in (ATTACKS, MAP_OBJECTIVES, CLASS_OBJECTIVES, MODELS, DATASETS):
+    for table in (ATTACKS, MAP_OBJECTIVES, CLASS_OBJECTIVES, MODELS, DATASETS, DEFENSES):
         monkeypatch.setattr(table, "_rows", dict(table._rows))
 
 
 @pytest.mark.usefixtures("tables_put_back")
-@EVERY_PAGE
+@pytest.mark.parametrize("page", SESSIONS, ids=lambda page: page.name)
+def test_a_reader_who_types_everything_sees_what_the_page_shows(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commands and code of a page, one after the other, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RGBDSOD_DEVICE", "cpu")
+    with torch.random.fork_rng():
+        replay(page, run, capsys)
+
+
+def test_every_page_of_the_site_is_in_its_menu() -> None:
+    """Pages of the reference, of notebooks and from the top folder are written by docs/hooks as the site is built."""
+    menu = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    written = {f"notebooks/{file.stem}.md" for file in (ROOT / "docs" / "notebooks").glob("*.ipynb")}
+    written |= {name.lower() for name in run_path(str(ROOT / "docs" / "hooks" / "root_pages.py"))["PAGES"]}
+    pages = {str(page.relative_to(ROOT / "docs")) for page in DOCS} | written
+    assert {page for page in _leaves(menu) if not page.startswith("api/")} == pages
+
+
+@pytest.mark.parametrize(
+    ("html", "loads"),
+    [
+        ('<script src="https://cdn.net/a.js"></script>', True),
+        ('<link href="//fonts.net/a.css" rel="stylesheet">', True),
+        ("<style>@font-face {src: url(https://fonts.net/a.woff)}</style>", True),
+        ('<a href="https://arxiv.org/abs/1706.06083">paper</a><script src="../a.js"></script>', False),
+        ('<link rel="canonical" href="https://site.net/">', False),
+    ],
+)
+def test_the_site_refuses_what_is_loaded_from_elsewhere(html: str, loads: bool) -> None:
+    assert bool(run_path(str(ROOT / "docs" / "hooks" / "offline.py"))["foreign"](html)) is loads
+
+
+def test_public_names_are_in_the_reference() -> None:
+    listed = (ROOT / "tests" / "public_names.txt").read_text(encoding="utf-8").split()
+    hook = run_path(str(ROOT / "docs" / "hooks" / "api_pages.py"))
+    shown = {f"rgbdsod.{name}" for name in re.findall("heading: (.+)", hook["page"](""))}
+    for room in hook["ROOMS"]:
+        shown |= {f"rgbdsod.{room}.{name}" for name in re.findall("heading: (.+)", hook["page"](room))}
+    assert set(listed) - {"rgbdsod.__version__"} == shown
+
+
+@pytest.mark.usefixtures("tables_put_back")
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in SESSIONS], ids=lambda page: page.name)
 def test_python_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All blocks of a page run in one namespace, as the one module that they would be."""
     module = ModuleType(f"page_{page.stem.replace('-', '_')}")
@@ -124,6 +176,13 @@ def _python(text: str) -> Iterator[tuple[int, str]]:
 def _prose(page: Path) -> str:
     """A page without its code."""
     return _INLINE.sub("", _FENCE.sub("", page.read_text(encoding="utf-8")))
+
+
+def _leaves(menu: list[dict[str, Any]]) -> Iterator[str]:
+    """The files of a menu, at any depth."""
+    for entry in menu:
+        for value in entry.values():
+            yield from [value] if isinstance(value, str) else _leaves(value)
 
 
 def _headings(page: Path) -> set[str]:

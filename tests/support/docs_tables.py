@@ -248,7 +248,7 @@ def _value(value: Any) -> str:
 
 def main() -> None:
     """Write all tables anew."""
-    for page in sorted(DOCS.glob("*.md")):
+    for page in sorted(DOCS.rglob("*.md")):
         old = page.read_text(encoding="utf-8")
         new = filled(old)
         if new != old:
