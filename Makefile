@@ -7,7 +7,7 @@ VERSION := $(shell cksum < pyproject.toml | cut -d' ' -f1)
 READY := $(VENV)/.ready-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 
-.PHONY: attack test lint types tests test-slow test-kill weights fusion-ablation clip-robustness patch-study readme docs release-check clean
+.PHONY: attack test lint types tests test-slow fuzz test-kill weights fusion-ablation clip-robustness patch-study readme docs release-check clean
 
 attack: $(READY)
 	$(BIN)/rgbdsod attack --model bbsnet --modality depth
@@ -41,6 +41,13 @@ tests: $(DEV)
 
 test-slow: $(DEV)
 	$(BIN)/pytest -m slow
+
+# Tens of minutes: every reader on all hostile files, and on changes of valid ones by a seed; the same again: make fuzz SEED=N.
+SEED ?= $(shell od -An -N3 -tu4 /dev/urandom | tr -d ' ')
+fuzz: $(DEV)
+	@echo "fuzz: seed $(SEED); the same again: make fuzz SEED=$(SEED)"
+	RGBDSOD_FUZZ=long $(BIN)/pytest tests/fuzz --hypothesis-seed=$(SEED)
+	if $(BIN)/python -c 'import atheris' 2> /dev/null; then $(BIN)/python tests/fuzz/coverage_guided.py -max_total_time=60 -seed=$(SEED); fi
 
 # Kills runs at random moments, at writes, renames and removals, and compares what they leave with unbroken ones.
 test-kill: $(DEV)

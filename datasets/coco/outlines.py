@@ -89,6 +89,6 @@ def _resized_runs(outline: Mapping[str, Any], size: Size) -> dict[str, Any]:
     whole = [int(side) for side in outline["size"]]
     check_pixels(*whole)
     mask = decoded_runs(outline, (whole[0], whole[1])).astype(np.uint8)
-    mask = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST)
-    found = coding.encode(np.asfortranarray(mask.astype(np.uint8)))
+    resized = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST)
+    found = coding.encode(np.asfortranarray(resized.astype(np.uint8)))
     return {"size": list(found["size"]), "counts": found["counts"].decode("ascii")}

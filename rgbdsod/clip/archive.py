@@ -115,7 +115,7 @@ class _Reader(pickle.Unpickler):
 def _check_memo(program: bytes) -> None:
     """Refuse a place in the memo that is beyond all instructions: it would be made room for."""
     for opcode, argument, _ in pickletools.genops(program):
-        if opcode.name.endswith("PUT") and int(argument) > len(program):
+        if opcode.name.endswith("PUT") and int(argument or 0) > len(program):
             raise ValueError("a pickle with a memo larger than itself")
 
 

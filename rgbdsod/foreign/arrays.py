@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
+from numpy.lib import format as numpy_format
 from numpy.typing import NDArray
 
 from rgbdsod.foreign.files import UnfitError, check_regular, megabytes, reason
+
+_npy: Any = numpy_format  # whose functions have no types
 
 UNPACKED = 8 << 30
 """Bytes of all arrays of an .npz."""
@@ -84,8 +86,8 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     content = member(archive, info)
     stream = BytesIO(content)
     try:
-        version = npy.read_magic(stream)
-        header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        version = _npy.read_magic(stream)
+        header = _npy.read_array_header_1_0 if version == (1, 0) else _npy.read_array_header_2_0
         shape, _, dtype = header(stream)
         bad = dtype.hasobject or math.prod(shape) * dtype.itemsize != len(content) - stream.tell()
     except Exception as error:  # a header may say anything
@@ -93,5 +95,5 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     if bad:
         raise ValueError(f"{info.filename} is no plain array of the size that its header says")
     stream.seek(0)
-    found: NDArray[Any] = npy.read_array(stream, allow_pickle=False)
+    found: NDArray[Any] = _npy.read_array(stream, allow_pickle=False)
     return found
