@@ -193,7 +193,7 @@ def _headings(page: Path) -> set[str]:
 
 def _commands(text: str) -> list[str]:
     """Command lines of rgbdsod in blocks of code, and inline where they are more than the name."""
-    fenced = [block["body"] for block in _FENCE.finditer(text) if not block["kind"].startswith("python")]
+    fenced = [block["body"] for block in _FENCE.finditer(text) if not block["kind"].startswith(("python", "text"))]
     rest = _FENCE.sub("", text)
     lines = "\n".join([*fenced, *_INDENTED.findall(rest)]).replace("\\\n", " ").splitlines()
     inline = [code for code in _INLINE.findall(rest) if len(code.split()) > 1]
