@@ -12,6 +12,7 @@ from report_runs import write_attack
 
 from rgbdsod.cli.screen import Screen, say_error
 from rgbdsod.report import report
+from rgbdsod.report.svg import page_style, to_svg
 
 SCRIPT = "<script>alert(1)</script>"
 NAMES = (
@@ -81,6 +82,21 @@ def test_only_the_pages_own_script_may_run(tmp_path: Path) -> None:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in page
     assert "script-src 'unsafe-inline'" not in page
+
+
+def test_names_in_figures_stay_text() -> None:
+    from matplotlib.figure import Figure
+
+    with page_style():
+        figure = Figure()
+        axes = figure.subplots()
+        axes.plot([0, 1], label=" ".join(NAMES[:5]))
+        axes.set_title(SCRIPT)
+        axes.legend()
+        seen = Seen()
+        seen.feed(to_svg(figure, "x", SCRIPT + '" onload="alert(1)'))
+    assert not {"script", "img", "title"} & {tag for tag, _ in seen.tags}
+    assert not any(key.startswith("on") for _, attributes in seen.tags for key in attributes)
 
 
 def test_a_terminal_is_told_nothing_by_names(capsys: pytest.CaptureFixture[str]) -> None:
