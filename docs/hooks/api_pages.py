@@ -8,7 +8,7 @@ import ast
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -19,6 +19,11 @@ PACKAGE = ROOT / ".build" / "api" / "rgbdsod"
 """The package in one piece, as it is when installed; in a checkout four rooms lie beside it."""
 BESIDE = ("attacks", "datasets", "defenses", "fusion")
 ROOMS = ("attacks", "clip", "datasets", "defenses", "fusion", "metrics", "models", "report", "run")
+
+
+def on_startup(**_: Any) -> None:
+    """Make the folder of the package, since mkdocstrings looks into folders only that are there when it begins."""
+    PACKAGE.mkdir(parents=True, exist_ok=True)
 
 
 def on_files(files: "Files", *, config: "MkDocsConfig") -> "Files":
