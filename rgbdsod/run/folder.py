@@ -13,6 +13,8 @@ from typing import Any
 import tomli_w
 
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.documents import parse_json
+from rgbdsod.foreign.files import reason
 from rgbdsod.run.identity import depends_on, refuse_changes
 from rgbdsod.run.lock import LOCKS, FolderLock
 from rgbdsod.run.migrate import migrated
@@ -21,8 +23,8 @@ from rgbdsod.run.store import DiskStore, sha256, writing
 
 SCHEMA = "rgbdsod.run/1"
 
-_OWN = ("run.json", "config.toml", "metrics.json", "samples.parquet", "samples.csv", "counts.npz", "log.jsonl",
-        "report.html", "traceback.txt", "samples", "images", "adversarial", "checkpoints", "tensorboard",
+_OWN = ("samples", "config.toml", "metrics.json", "samples.parquet", "samples.csv", "counts.npz", "log.jsonl",
+        "report.html", "traceback.txt", "images", "adversarial", "checkpoints", "tensorboard",
         "ablation.json", "networks", "transfer", "patches", "controls", "detections", "patches.json", "patch.png",
         "patch.safetensors", "patch.json", "entries", "times.json", "ids.json")  # fmt: skip
 
@@ -108,13 +110,13 @@ class RunFolder(DiskStore):
     def previous(self) -> dict[str, Any] | None:
         """The record that an earlier call left here."""
         try:
-            record = json.loads(super().read("run.json"))
+            record = parse_json(super().read("run.json"))
             if not isinstance(record, dict):
                 raise ValueError("not an object")
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError, RecursionError) as error:
-            raise UsageError(f"{self.path / 'run.json'} cannot be read ({error}); use another --out") from error
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{self.path / 'run.json'} cannot be read ({reason(error)}); use another --out") from error
         return migrated(record, str(self.path / "run.json"), "run")
 
     def document(self, name: str) -> dict[str, Any]:
@@ -124,9 +126,10 @@ class RunFolder(DiskStore):
             DataError: it is damaged, or of a newer version.
         """
         try:
-            return migrated(json.loads(self.read(name)), str(self.path / name))
-        except (OSError, ValueError, AttributeError, RecursionError) as error:
-            raise DataError(f"{self.path / name} cannot be read ({error}); repeat the run with --restart") from error
+            return migrated(parse_json(self.read(name)), str(self.path / name))
+        except (OSError, ValueError, AttributeError) as error:
+            why = f"{self.path / name} cannot be read ({reason(error)})"
+            raise DataError(f"{why}; repeat the run with --restart") from error
 
     def _enter(self, fresh: dict[str, Any], *, restart: bool, share: Share | None) -> None:
         """Write the record and the settings; what was finished in the meantime stays finished."""
@@ -247,7 +250,10 @@ class RunFolder(DiskStore):
             raise UsageError(f"{self.path} is not empty and holds no run of rgbdsod; use another --out")
 
     def clear(self) -> None:
-        """Remove what a run writes, and nothing else."""
+        """Remove what a run writes, and nothing else; run.json stays until another replaces it.
+
+        The pieces go first, so that none of them is taken for one of the new run if this is interrupted.
+        """
         for name in _OWN:
             path = self.path / name
             with writing(path):

@@ -13,6 +13,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rgbdsod.errors import DataError
+from rgbdsod.foreign.documents import parse_json
+from rgbdsod.foreign.files import plain
 from rgbdsod.run.share import Share
 from rgbdsod.run.store import DiskStore, suppress_os_error, writing
 
@@ -124,8 +126,9 @@ class FolderLock:
     def _refusal(self, name: str, *, alone: bool) -> str:
         what = str(self.folder) if name == _WHOLE else f"share {name.replace('-of-', '/')} of {self.folder}"
         try:
-            holder = json.loads(self._store.read(f"{LOCKS}/{name}.json"))
-            who = f"process {holder['pid']} on {holder['host']} since {holder['start']} ({holder['command']})"
+            holder = parse_json(self._store.read(f"{LOCKS}/{name}.json"))
+            pid, host, start, command = (plain(str(holder[key]), 200) for key in ("pid", "host", "start", "command"))
+            who = f"process {pid} on {host} since {start} ({command})"
         except (OSError, ValueError, KeyError, TypeError):
             who = "another process"
         if alone:

@@ -1,11 +1,12 @@
 """Folders of shares that were computed apart become one run."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rgbdsod.errors import DataError, UsageError
+from rgbdsod.foreign.documents import parse_json
+from rgbdsod.foreign.files import reason
 from rgbdsod.run.folder import RunFolder
 from rgbdsod.run.identity import differences
 from rgbdsod.run.manifest import FILE as MANIFEST
@@ -75,6 +76,10 @@ class _Part:
         record = self.folder.previous()
         if record is None:
             raise DataError(f"{path} is no run folder (no run.json in it); name the folders of the shares")
+        if (path / "networks").is_dir():
+            raise UsageError(f"{path} has run folders in it, whose shares must meet in one folder: give all that --out")
+        if not isinstance(record.get("command"), str) or not isinstance(record.get("settings"), dict):
+            raise DataError(f"{path / 'run.json'} names no command or settings; copy {path} again")
         self.path, self.record = path, record
         self.folder.record = record
         self.pieces = self._pieces()
@@ -84,10 +89,11 @@ class _Part:
         if self.folder.finished:
             return self.pieces[0].ids
         try:
-            ids = json.loads(self.folder.read(IDS))["ids"]
+            ids = [str(image) for image in parse_json(self.folder.read(IDS))["ids"]]
         except (OSError, ValueError, LookupError, TypeError) as error:
-            raise DataError(f"{self.path / IDS} cannot be read ({error}); give the share's command again") from error
-        return [str(image) for image in ids]
+            why = f"{self.path / IDS} cannot be read ({reason(error)})"
+            raise DataError(f"{why}; give the share's command again") from error
+        return ids
 
     def _pieces(self) -> list[Piece]:
         if not self.folder.finished:
@@ -98,8 +104,12 @@ class _Part:
         """Checksums of the adversarial set of a run that is finished."""
         if not self.folder.has(MANIFEST):
             return {}
-        files = self.folder.document(MANIFEST)["files"]
-        return {f"{SET}/{file['name']}": str(file["sha256"]) for file in files}
+        try:
+            files = self.folder.document(MANIFEST)["files"]
+            return {f"{SET}/{file['name']}": str(file["sha256"]) for file in files}
+        except (LookupError, TypeError) as error:
+            why = f"{self.path / MANIFEST} lists no files ({reason(error)})"
+            raise DataError(f"{why}; copy {self.path} again") from error
 
 
 def _refuse_other(first: _Part, other: _Part) -> None:

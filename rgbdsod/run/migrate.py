@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rgbdsod.errors import DataError
+from rgbdsod.foreign.files import shown
 
 Document = dict[str, Any]
 Steps = tuple[Callable[[Document], Document], ...]
@@ -34,9 +35,7 @@ def migrated(
         return dict(document)
     found = re.fullmatch(r"rgbdsod\.([a-z-]+)/([1-9]\d{0,3})", str(schema))
     if found is None or name not in (None, found[1]):
-        raise DataError(
-            f"{place} has schema {schema}, expected rgbdsod.{name or 'NAME'}/N; it is not what this command reads"
-        )
+        raise DataError(f"{place} has schema {shown(schema)}, expected rgbdsod.{name or 'NAME'}/N; name another file")
     steps, version = table.get(found[1], ()), int(found[2])
     present = len(steps) + 1
     if version > present:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rgbdsod.errors import DataError
+from rgbdsod.foreign.files import reason
 from rgbdsod.run.folder import RunFolder, to_json
 from rgbdsod.run.manifest import write_manifest
 from rgbdsod.run.pieces import NOT_A_PIECE, Note, Piece, merge, pack, read_pieces, unpack
@@ -100,7 +101,7 @@ def outcome_of(folder: RunFolder) -> Outcome:
         if folder.has(FILE):  # runs of old have their times in the rows
             piece = Piece(piece.ids, with_times(piece.rows, folder.read(FILE)), piece.counts)
     except NOT_A_PIECE as error:
-        raise DataError(f"{folder.path} is finished but cannot be read ({error}); use --restart") from error
+        raise DataError(f"{folder.path} is finished but cannot be read ({reason(error)}); use --restart") from error
     return Outcome(piece, metrics, folder.record, folder, reused=True)
 
 

@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import zipfile
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbdsod.errors import DataError, DeviceError
+from rgbdsod.foreign.arrays import read_npz
+from rgbdsod.foreign.documents import parse_json
+from rgbdsod.foreign.files import reason
 from rgbdsod.run.memory import free_memory, is_out_of_memory
 from rgbdsod.run.share import Share
 from rgbdsod.run.store import Store, sha256
@@ -22,7 +24,7 @@ Counts = NDArray[np.int64]
 Note = Callable[[str], None]
 
 _NAME = re.compile(r"samples/piece-\d+\.([0-9a-f]{64})\.npz")
-NOT_A_PIECE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile)
+NOT_A_PIECE = (OSError, ValueError, LookupError, TypeError, AttributeError)
 """What reading a file that is no piece may raise."""
 
 
@@ -151,7 +153,7 @@ def read_pieces(store: Store, note: Note | None = None, *, remove: bool = True) 
             if remove:
                 store.remove(name)
             if note is not None:
-                note(f"{name} is damaged ({error}); it is left out, and its images are computed again")
+                note(f"{name} is damaged ({reason(error)}); it is left out, and its images are computed again")
     return found
 
 
@@ -218,13 +220,9 @@ def unpack(content: bytes) -> Piece:
     Raises:
         ValueError, or another of `NOT_A_PIECE`: it is none.
     """
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        head = json.loads(str(arrays["head"]))
-        counts = {
-            name.removeprefix("counts/"): arrays[name].astype(np.int64)
-            for name in arrays.files
-            if name.startswith("counts/")
-        }
+    arrays = {name: values for name, values in read_npz(content).items() if values is not None}
+    head = parse_json(str(arrays.pop("head")))
+    counts = {name.removeprefix("counts/"): values.astype(np.int64) for name, values in arrays.items()}
     ids, rows, files = head["ids"], head["rows"], head.get("files", {})
     known = set(ids)
     sound = all(isinstance(text, str) for text in (*ids, *files, *files.values()))

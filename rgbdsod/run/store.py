@@ -117,7 +117,8 @@ class DiskStore:
     @contextmanager
     def witnessed(self) -> Iterator[dict[str, str]]:
         """Collects SHA-256 by name of what is written while the block runs."""
-        self._witness = written = {}
+        written: dict[str, str] = {}
+        self._witness = written
         try:
             yield written
         finally:
@@ -135,7 +136,7 @@ class DiskStore:
 
     def names(self, folder: str) -> list[str]:
         """Names of all whole files below a folder, sorted."""
-        files = (path for path in self.locate(folder).rglob("*") if path.is_file())
+        files = (path for path in _below(self.locate(folder), "*") if path.is_file())
         return sorted(str(path.relative_to(self.path).as_posix()) for path in files if path.suffix != ".tmp")
 
     def remove(self, name: str) -> None:
@@ -148,7 +149,7 @@ class DiskStore:
 
     def litter(self) -> list[Path]:
         """Temporary files, of processes that are writing or were killed."""
-        return list(self.path.rglob(".*.tmp"))
+        return _below(self.path, ".*.tmp")
 
     def sweep(self) -> None:
         """Remove temporary files; only when nobody else is writing."""
@@ -160,6 +161,14 @@ class DiskStore:
 def sha256(content: bytes) -> str:
     """Checksum of a file's content."""
     return hashlib.sha256(content).hexdigest()
+
+
+def _below(folder: Path, pattern: str) -> list[Path]:
+    """Everything of a pattern below a folder; one that another process removes at this moment is empty."""
+    try:
+        return list(folder.rglob(pattern))
+    except FileNotFoundError:
+        return []
 
 
 def _sync(path: Path) -> None:

@@ -1,8 +1,9 @@
 """Times of a run's rows, kept apart: everything else is the same whoever computes it, and how often it was stopped."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from rgbdsod.foreign.documents import parse_json
 
 SCHEMA = "rgbdsod.times/1"
 FILE = "times.json"
@@ -30,9 +31,9 @@ def with_times(rows: Sequence[Row], content: bytes) -> list[dict[str, Any]]:
     """Rows with the times of a times.json.
 
     Raises:
-        ValueError: it is none, or of other rows.
+        ValueError, LookupError, TypeError or AttributeError: it is none, or of other rows.
     """
-    columns = json.loads(content)["columns"]
+    columns = parse_json(content)["columns"]
     if any(len(values) != len(rows) for values in columns.values()):
         raise ValueError(f"{FILE} is of another number of rows")
     return [dict(row) | {name: values[i] for name, values in columns.items()} for i, row in enumerate(rows)]

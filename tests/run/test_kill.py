@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from run_kill import content, exit_code, forked, kill_through
+from run_kill import content, exit_code, forked, kill_through, killed_at_touch
 from run_models import scenes, tiny
 
 import rgbdsod as rs
@@ -19,13 +19,13 @@ from rgbdsod.run import Share
 from rgbdsod.run.attack_task import AttackTask
 
 TOUCHES = 110  # of the disk, of one unbroken run
-SEEDS = range(12)
+SEEDS = range(18)
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="a copy of this process cannot use its GPU")
 
 
-def attack(out, share=None, count=4):
-    return rs.attack(tiny(), scenes(count), out=out, share=share, eps=16 / 255, steps=2, batch=1)
+def attack(out, share=None, **options):
+    return rs.attack(tiny(), scenes(4), out=out, share=share, eps=16 / 255, steps=2, batch=1, **options)
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +50,18 @@ def check(folder, unbroken):
     assert record_of(folder) == record
 
 
-def through(folder, seed, unbroken, share=None):
+def through(folder, seed, unbroken, share=None, **options):
     def work():
         return attack(folder, share) and 0
 
-    return kill_through(work, seed, TOUCHES, unbroken[2])
+    return kill_through(work, seed, TOUCHES, unbroken[2], **options)
 
 
 def test_killed_again_and_again(tmp_path, unbroken):
-    kills = through(tmp_path / "run", 0, unbroken)
+    kills = sum(through(tmp_path / f"run{seed}", seed, unbroken, by_clock=0) for seed in range(2))
     assert kills >= 2
-    check(tmp_path / "run", unbroken)
+    for seed in range(2):
+        check(tmp_path / f"run{seed}", unbroken)
 
 
 def test_a_share_that_is_killed_is_taken_up_by_others(tmp_path, unbroken):
@@ -78,6 +79,17 @@ def test_fifty_kills(tmp_path, unbroken):
         check(tmp_path / f"run{seed}", unbroken)
     print(f"{kills} kills in {len(SEEDS)} runs")
     assert kills >= 50
+
+
+@pytest.mark.slow
+def test_beginning_anew_is_killed(tmp_path, unbroken):
+    """Nothing of the run before is taken for the new one's."""
+    folder = tmp_path / "run"
+    for number in range(3, 60, 5):
+        rs.attack(tiny(), scenes(4), out=folder, eps=4 / 255, steps=1, batch=1, restart=True)
+        assert killed_at_touch(lambda: attack(folder, restart=True) and 0, number, before=number % 2 == 0)
+        attack(folder, restart=True)
+        check(folder, unbroken)
 
 
 @pytest.mark.slow

@@ -122,10 +122,12 @@ def test_the_command_line_divides_and_merges(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "share   2/2 is through; 1 of 3 images of the run are computed" in shown
     merge = ["merge", str(tmp_path / "part2"), str(tmp_path / "part1"), "--quiet", "--out", str(tmp_path / "out")]
-    assert run(merge) == 0
+    assert run(merge) == 2
+    assert "names code, " in capsys.readouterr().err, "folders come from elsewhere"
+    assert run([*merge, "--run-code"]) == 0
     assert content(tmp_path / "out") == content(tmp_path / "whole")
-    assert run(merge) == 0, "what is finished is read"
-    assert run(["merge", str(tmp_path / "part2"), "--out", str(tmp_path / "other")]) == 3
+    assert run([*merge, "--run-code"]) == 0, "what is finished is read"
+    assert run(["merge", str(tmp_path / "part2"), "--run-code", "--out", str(tmp_path / "other")]) == 3
     assert run(["merge", str(tmp_path / "part2")]) == 2
 
 

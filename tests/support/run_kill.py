@@ -119,7 +119,7 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
-def kill_through(work: Callable[[], int], seed: int, touches: int, seconds: float) -> int:
+def kill_through(work: Callable[[], int], seed: int, touches: int, seconds: float, by_clock: float = 0.3) -> int:
     """Kill a run and give the same command again, until it is through; returns how often it was killed.
 
     Args:
@@ -127,10 +127,11 @@ def kill_through(work: Callable[[], int], seed: int, touches: int, seconds: floa
         seed: of the moments.
         touches: about how often an unbroken run touches the disk.
         seconds: about how long it takes.
+        by_clock: share of the moments that the clock decides.
     """
     rng, kills = np.random.default_rng(seed), 0
     while True:
-        if rng.random() < 0.3:
+        if rng.random() < by_clock:
             killed = killed_by_clock(work, float(rng.uniform(0, seconds)))
         else:
             killed = killed_at_touch(work, int(rng.integers(1, touches)), before=bool(rng.random() < 0.5))
