@@ -1,21 +1,28 @@
-"""`rgbdsod bench`: networks x attacks x modalities x radii, over both worlds, in one table; and the leaderboard."""
+"""`rgbdsod bench`: a grid of networks x data x attacks x modalities x radii x seeds in one table; the leaderboard."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
-from typer import Context, Option
+from typer import Context, Exit, Option
 
 from rgbdsod.cli import options
+from rgbdsod.cli.grid import show_grid
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.leaderboard import run_board
-from rgbdsod.cli.screen import Screen
+from rgbdsod.cli.screen import Screen, say_error
+from rgbdsod.cli.sharing import share_of
 from rgbdsod.cli.sources import batch_size, set_deterministic, target
 from rgbdsod.errors import UsageError
 from rgbdsod.run.board.suite import is_board
 from rgbdsod.run.plugins import load_plugins
 
-_WHAT, _BOARD = "What", "Leaderboard"
+if TYPE_CHECKING:
+    from rgbdsod.run.benchmark.cell import Cell
+
+_WHAT, _RUN, _BOARD = "What", "Run", "Leaderboard"
 _BOARD_FLAGS = ("submission", "built_in", "allow_code")
+_GRID_FLAGS = ("keep_going", "shard")
+_MOST_NAMES = 8
 
 
 def command(
@@ -29,6 +36,10 @@ def command(
     images: Annotated[
         int | None, Option(help="Of each data set; default: the suite's own number.", rich_help_panel=_WHAT)
     ] = None,
+    keep_going: Annotated[
+        bool, Option("--keep-going", help="A cell that fails is written down; the others go on.", rich_help_panel=_RUN)
+    ] = False,
+    shard: options.Shard = None,
     submission: Annotated[
         list[str] | None, Option(help="CARD.toml of a network or defence for the leaderboard.", rich_help_panel=_BOARD)
     ] = None,
@@ -54,16 +65,18 @@ def command(
     progress: options.Progress = True,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Run suites of attacks on saliency networks and on zero-shot classifiers in one table, or the leaderboard."""
+    """Run grids of attacks on saliency networks and on zero-shot classifiers in one table, or the leaderboard."""
     refuse_unknown(context.obj["extra"], context.obj["known"], "bench")
     load_plugins(plugin or ())
-    if is_board(suite):
-        run_board(context.params)
-        return
-    for flag in _BOARD_FLAGS:
+    board = is_board(suite)
+    for flag in _GRID_FLAGS if board else _BOARD_FLAGS:
         if context.params[flag]:
-            raise UsageError(f"--{flag.replace('_', '-')} is for a leaderboard; add --suite rgbdsod-mini")
-    run_bench(context.params)
+            cure = "leave it out" if board else "add --suite rgbdsod-mini"
+            raise UsageError(f"--{flag.replace('_', '-')} is for a {'grid' if board else 'leaderboard'}; {cure}")
+    if board:
+        run_board(context.params)
+    else:
+        run_bench(context.params)
 
 
 def run_bench(flags: Mapping[str, Any]) -> None:
@@ -72,57 +85,46 @@ def run_bench(flags: Mapping[str, Any]) -> None:
     Args:
         flags: the command's parameters by name.
     """
-    from rgbdsod.run.benchmark.suites import read_suites
+    from rgbdsod.run.benchmark.suites import cells_of
 
     screen, batch = Screen.of(flags), batch_size(flags["batch"])
-    read_suites(flags["suite"])  # wrong names are refused before torch is imported
-
-    from rgbdsod.run.benchmark.bench import bench, cases_of
-
-    cases = cases_of(flags["suite"], flags["images"])
-    networks = ", ".join(dict.fromkeys(case.model for case in cases))
-    screen.header(f"suite   {flags['suite']}   {len(cases)} cases, seed {flags['seed']}")
-    screen.header(f"models  {networks}")
-    screen.header(f"attack  {', '.join(dict.fromkeys(case.attack for case in cases))}")
+    share = share_of(flags)
+    cells = cells_of(flags["suite"], images=flags["images"], seed=flags["seed"])
+    _header(screen, flags, cells)
     if flags["dry_run"]:
-        _plan(screen, flags)
+        show_grid(screen, flags, cells, batch)
         return
+
+    from rgbdsod.run.benchmark.bench import bench
+
     set_deterministic(flags["deterministic"])
-    with screen.progress("bench", "cases") as advance:
+    with screen.progress("bench", "cells") as advance:
         result = bench(
             flags["suite"], images=flags["images"], seed=flags["seed"], device=flags["device"], batch=batch,
-            target=target(flags), callback=advance,
+            keep_going=flags["keep_going"], share=share, target=target(flags), callback=advance,
         )  # fmt: skip
     if screen.as_json:
         screen.document(result.document | {"run": str(result.folder)})
-        return
-    if result.reused:
-        screen.header("done    already, and read from its folder; --restart repeats it")
-    screen.result(result.summary())
-    screen.result(f"saved   {result.folder}    open with: rgbdsod report {result.folder}")
+    else:
+        if result.reused:
+            screen.header("done    already, and read from its folder; --restart repeats it")
+        screen.result(result.summary())
+        screen.result(f"saved   {result.folder}    open with: rgbdsod report {result.folder}")
+    if result.failures:
+        say_error(f"{len(result.failures)} of {len(cells)} cells failed; the same command tries them again")
+        raise Exit(result.failures[0]["code"])
 
 
-def _plan(screen: Screen, flags: Mapping[str, Any]) -> None:
-    """Print what would be done; nothing is written."""
-    from rgbdsod.run.benchmark.bench import bench_path, cases_of
+def _header(screen: Screen, flags: Mapping[str, Any], cells: Sequence["Cell"]) -> None:
+    """What is about to be done."""
 
-    cases = cases_of(flags["suite"], flags["images"])
-    path = bench_path(flags["suite"], flags["images"], flags["seed"], target(flags))
-    rows = sum(len(case.eps) for case in cases)
-    if screen.as_json:
-        settings = {"suite": flags["suite"], "images": flags["images"], "seed": flags["seed"]}
-        screen.document(
-            {
-                "schema": "rgbdsod.plan/1",
-                "command": "bench",
-                "settings": {name: value for name, value in settings.items() if value is not None},
-                "cases": [case.key for case in cases],
-                "rows": rows,
-                "run": str(path),
-            }
-        )
-        return
-    for case in cases:
-        screen.result(f"  {case.model}  {case.data}  {case.attack}  {case.modality}")
-    screen.result(f"work    {len(cases)} cases, {rows} rows")
-    screen.result(f"folder  {path}")
+    def listed(names: Iterable[str]) -> str:
+        found = list(dict.fromkeys(names))
+        return ", ".join(found[:_MOST_NAMES]) + (f" and {len(found) - _MOST_NAMES} more" if found[_MOST_NAMES:] else "")
+
+    seeds = ", ".join(map(str, sorted({cell.seed for cell in cells})))
+    part = f", part {flags['shard']}" if flags["shard"] else ""
+    screen.header(f"suite   {flags['suite']}   {len(cells)} cells, seed {seeds}{part}")
+    screen.header(f"models  {listed(cell.contender.label for cell in cells)}")
+    screen.header(f"data    {listed(cell.data for cell in cells)}")
+    screen.header(f"attack  {listed(cell.assault.label for cell in cells)}")

@@ -39,7 +39,7 @@ COMMANDS = {
     "transfer": "Attack each of several models, and measure all of them on the results.",
     "clip": "Attack and harden zero-shot classification by dual encoders of images and texts.",
     "patch": "Make patches on colour, depth or both, lay saved ones on other images, export what was attacked.",
-    "bench": "Run suites of attacks on networks of two kinds, in one table; or the leaderboard of defences.",
+    "bench": "Run grids of attacks on networks of two kinds, in one table; or the leaderboard of defences.",
     "merge": "Make one finished run of folders with a share each, which were computed apart.",
     "hha": "Turn depth maps into HHA images: disparity, height above ground, angle with gravity.",
     "report": "Make a self-contained page, or tables, from run folders.",

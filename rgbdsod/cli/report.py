@@ -21,11 +21,17 @@ def command(
     out: Annotated[str | None, Option(help="The file; default: report.html in the run's folder.")] = None,
     panels: Annotated[int, Option(help="Pictures of at most so many images.")] = 24,
     gain: Annotated[float, Option(help="Of the difference pictures.")] = 16.0,
+    sql: Annotated[
+        str | None, Option(help="SELECT ... FROM samples or summary of one run, printed (needs rgbdsod[sql]).")
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Make a self-contained page, or tables, from run folders."""
     screen = Screen(as_json=json)
     paths = _folders(folders or [], latest)
+    if sql is not None:
+        _ask(screen, paths, sql, format_)
+        return
 
     from rgbdsod.report import report as make_report
     from rgbdsod.report.check import check, read_bounds
@@ -45,6 +51,22 @@ def command(
     if missed:
         say_error(missed)
         raise Exit(CheckError.code)
+
+
+def _ask(screen: Screen, paths: list[Path], sql: str, format_: str) -> None:
+    """Print what a query finds; no file is written."""
+    from rgbdsod.report.query import query
+
+    if len(paths) != 1:
+        raise UsageError(f"--sql asks one run; got {len(paths)} folders")
+    if format_ not in ("html", "csv"):  # html: nothing was said
+        raise UsageError(f"--sql prints a table, --format csv or --json; got --format {format_}")
+    answer = query(paths[0], sql)
+    if screen.as_json:
+        rows = answer.records()
+        screen.document({"schema": "rgbdsod.query/1", "run": str(paths[0]), "columns": answer.columns, "rows": rows})
+    else:
+        screen.result((answer.csv() if format_ == "csv" else answer.text()).rstrip("\n"))
 
 
 def _folders(folders: list[str], latest: bool) -> list[Path]:

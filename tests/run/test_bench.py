@@ -1,23 +1,25 @@
-"""Suites of attacks over both worlds: which cases, which numbers, one table, one page."""
+"""Grids over both worlds: which numbers, what is computed anew, what fails, one table, one page."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from cli_schema import problems
+from safetensors.torch import save_file
 
-from rgbdsod.errors import UsageError
+from rgbdsod.errors import UsageError, WeightsError
 from rgbdsod.report import report
 from rgbdsod.report.benchmark.figures import write_bench_figures
-from rgbdsod.run import Target, bench
-from rgbdsod.run.benchmark.line import Line, relative_loss
-from rgbdsod.run.benchmark.suites import SUITES, Case, read_suites
+from rgbdsod.run import Share, Target, bench
+from rgbdsod.run.attack_task import AttackTask
 
 SCHEMA = json.loads(
     (Path(__file__).resolve().parents[2] / "rgbdsod" / "cli" / "schemas" / "bench-1.json").read_text(encoding="utf-8")
 )
-BLOCK = """
+ZERO_SHOT = """
 [[block]]
 world = "zero-shot"
 model = "clip.demo"
@@ -29,140 +31,222 @@ images = 3
 """
 SALIENCY = """
 [[block]]
-world = "saliency"
-model = "bbsnet"
-data = "scenes:2@32x32#7"
+model = "m.py:build"
+weights = "{training}-{seed}.safetensors"
+training = ["plain"]
+data = "scenes:3@32x32#7"
 attack = "fgsm"
-modality = "rgb"
-eps = "8/255"
+modality = ["rgb", "both"]
+eps = ["8/255"]
+seeds = [0, 1]
 """
-EVERY = {"world": "zero-shot", "model": "clip.demo", "data": "glyphs:pairs", "attack": "fgsm", "modality": "image",
-         "eps": (8 / 255,)}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def suite(tmp_path_factory):
-    file = tmp_path_factory.mktemp("suite") / "small.toml"
-    file.write_text(BLOCK + SALIENCY)
-    return str(file)
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with a small model, its weights of several trainings and seeds, and a suite."""
+    monkeypatch.chdir(tmp_path)
+    Path("m.py").write_text("from run_models import tiny as build\n")
+    for place, name in enumerate(("plain-0", "plain-1", "plain-2", "hard-0", "hard-1")):
+        save_file({"gain": torch.tensor([9.0 - place, 14.0])}, f"{name}.safetensors")
+    Path("s.toml").write_text(SALIENCY)
+    return tmp_path
 
 
-@pytest.fixture(scope="module")
-def found(suite, tmp_path_factory):
-    return bench(suite, target=Target(out=tmp_path_factory.mktemp("bench") / "run"), device="cpu")
+@pytest.fixture
+def computed(monkeypatch):
+    """Images that attacks on maps compute from now on."""
+    images = []
+    compute = AttackTask.compute
+    monkeypatch.setattr(
+        AttackTask, "compute", lambda self, part, *rest: images.extend(part) or compute(self, part, *rest)
+    )
+    return images
 
 
-def test_the_same_attacks_at_the_same_budgets_meet_both_worlds():
-    cases = SUITES["cross"].cases
-    worlds = {
-        world: {(case.attack, case.eps) for case in cases if case.world == world} for world in ("saliency", "zero-shot")
-    }
-    assert worlds["saliency"] == worlds["zero-shot"]
-    assert {name for name, _ in worlds["saliency"]} == {"noise", "fgsm", "pgd-20", "apgd-20"}
-    assert {(case.model, case.modality) for case in cases} >= {("bbsnet", "rgb"), ("d3net", "both")}
+def run(text=None, **options):
+    if text is not None:
+        Path("s.toml").write_text(text)
+    return bench("s.toml", target=Target(out="r"), device="cpu", **options)
 
 
-def test_every_suite_has_cases_of_different_names():
-    for suite in SUITES.values():
-        keys = [case.key for case in suite.cases]
-        assert len(set(keys)) == len(keys) > 0
+def files(folder):
+    """Content and time of change of every file of the cells, by name."""
+    found = [path for path in Path(folder, "networks").rglob("*") if path.is_file()]
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
 
 
-def test_the_number_behind_an_attack_is_its_steps():
-    assert Case(**{**EVERY, "attack": "apgd-20"}).member == ("apgd", {"steps": 20})
-    assert Case(**EVERY).member == ("fgsm", {})
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"world": "depth"}, 'no world "depth"'),
-        ({"attack": "pdg-20"}, 'no attack "pdg"; did you mean "pgd"?'),
-        ({"attack": "cw"}, "no worst point within an Linf radius"),
-        ({"modality": "rgb"}, 'modality "rgb" in the world "zero-shot"; expected image'),
-        ({"eps": (8.0,)}, "did you mean 8/255?"),
-        ({"eps": ()}, "no eps"),
-        ({"images": 0}, "--images 0: pass 1 or more"),
-    ],
-)
-def test_a_case_that_cannot_be(change, message):
-    with pytest.raises(UsageError) as error:
-        Case(**{**EVERY, **change})
-    assert message in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("eps = 1", "expected tables [[block]] and nothing else"),
-        ("[[block]]\nworlds = 1", 'block 1: no field "worlds"'),
-        ('[[block]]\nworld = "saliency"', "block 1 has no model"),
-        (BLOCK.replace("images = 3", 'images = "3"'), "images is '3', expected a whole number"),
-        (BLOCK.replace('"2/255"', '"two"'), "expected a number, or a fraction such as 8/255"),
-        ("[[block", "is not a TOML file"),
-    ],
-)
-def test_a_file_that_is_no_suite(tmp_path, text, message):
-    (tmp_path / "s.toml").write_text(text)
-    with pytest.raises(UsageError) as error:
-        read_suites(str(tmp_path / "s.toml"))
-    assert message in str(error.value)
-
-
-def test_an_unknown_suite():
-    with pytest.raises(UsageError, match='no suite "cros"; use quick, standard, cross'):
-        read_suites("cros")
-
-
-def test_relative_loss_has_the_interval_of_drawing_images():
-    clean, attacked = np.array([1.0, 1.0, 1.0, 1.0]), np.array([1.0, 0.0, 1.0, 0.0])
-    loss = relative_loss(clean, attacked)
-    assert loss.value == 0.5
-    assert 0 <= loss.low < 0.5 < loss.high <= 1
-    assert relative_loss(clean, clean).high == 0
-    assert relative_loss(np.zeros(3), np.zeros(3)).value is None
-
-
-def test_images_that_failed_before_are_not_fooled():
-    failed, fails = np.array([True, False, False]), np.array([True, True, False])
-    line = Line.of(Case(**EVERY), "m", 0.1, clean=np.ones(3), attacked=np.ones(3), failed=failed, fails=fails)
-    assert (line.held, line.fooled, line.share.value) == (2, 1, 0.5)
-
-
-def test_a_row_for_each_case_and_radius(found):
+def test_both_worlds_in_one_table(place):
+    found = run(SALIENCY + ZERO_SHOT)
     rows = found.rows
-    assert [(row["model"], row["attack"], row["eps"]) for row in rows] == [
-        ("clip.demo", "fgsm", 2 / 255), ("clip.demo", "fgsm", 0.0), ("clip.demo", "pgd-1", 2 / 255),
-        ("clip.demo", "pgd-1", 0.0), ("bbsnet.demo", "fgsm", 8 / 255),
+    assert [(row["network"], row["attack"], row["eps"], row["seeds"]) for row in rows] == [
+        ("m.py:build, plain", "fgsm", 8 / 255, [0, 1]), ("m.py:build, plain", "fgsm", 8 / 255, [0, 1]),
+        ("clip.demo", "fgsm", 2 / 255, [0]), ("clip.demo", "fgsm", 0.0, [0]), ("clip.demo", "pgd-1", 2 / 255, [0]),
+        ("clip.demo", "pgd-1", 0.0, [0]),
     ]  # fmt: skip
-    assert [row["images"] for row in rows] == [6, 6, 6, 6, 2]
+    assert [row["images"] for row in rows] == [3, 3, 6, 6, 6, 6]
     for row in rows:
         assert row["attacked"] <= row["clean"] + 0.02
         assert row["eps"] or row["loss"]["value"] == 0 == row["fooled"]
     assert problems(found.document | {"run": "r"}, SCHEMA) == []
-    assert "bbsnet.demo" in found.summary()
+    assert "m.py:build, plain" in found.summary() and "0,1" in found.summary()
+    assert not list(Path("r").rglob("*.png"))  # a grid keeps numbers, not pictures
+    assert run().reused
 
-
-def test_a_finished_benchmark_is_read_and_an_interrupted_one_goes_on(found, suite):
-    again = bench(suite, target=Target(out=found.folder), device="cpu")
-    assert again.reused
-    record = json.loads((found.folder / "run.json").read_text())
-    (found.folder / "run.json").write_text(json.dumps(record | {"status": "interrupted"}))
-    on = bench(suite, target=Target(out=found.folder), device="cpu")
-    assert not on.reused
-    assert on.document == found.document
-    with pytest.raises(UsageError, match="this folder was made with"):
-        bench(suite, images=2, target=Target(out=found.folder), device="cpu")
-
-
-def test_its_page_and_its_tables(found, tmp_path):
-    page = report(found.folder, out=tmp_path / "page.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 2
-    assert "Share fooled" in page
-    table = report(found.folder, format="md", out=tmp_path / "t.md").read_text(encoding="utf-8")
-    assert "| bbsnet | rgb |" in table
-    lines = report(found.folder, format="csv", out=tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 1 + len(found.rows)
-    assert all("font-family" in file.read_text() for file in write_bench_figures(found.folder, tmp_path))
+    page = report("r", out="page.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 2 and "Share fooled" in page
+    table = report("r", format="md", out="t.md").read_text(encoding="utf-8")
+    assert "| m.py:build, plain | rgb |" in table
+    lines = report("r", format="csv", out="t.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + len(rows)
+    assert all("font-family" in file.read_text() for file in write_bench_figures("r", place))
     with pytest.raises(UsageError, match="a benchmark"):
-        report([found.folder, found.folder], compare=True, out=tmp_path / "c.html")
+        report(["r", "r"], compare=True, out="c.html")
+    with pytest.raises(UsageError, match="this folder was made with"):
+        run(images=2)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('["8/255"]', '["4/255", "8/255"]'),
+        ("seeds = [0, 1]", "seeds = [0, 1, 2]"),
+        ('training = ["plain"]', 'training = ["hard", "plain"]'),
+        ('attack = "fgsm"', 'attack = ["pgd-1", "fgsm"]'),
+    ],
+)
+def test_a_suite_that_grows_computes_what_is_new_and_nothing_else(place, computed, before, after):
+    old = run()
+    kept = files("r")
+    assert len(old.document["cells"]) == 4
+    computed.clear()
+    new = run(SALIENCY.replace(before, after))
+    count = len(new.document["cells"]) - 4
+    assert count in (2, 4)
+    assert len(computed) == 3 * count
+    assert {path: of for path, of in files("r").items() if path in kept} == kept
+    assert set(old.document["cells"]) < set(new.document["cells"])
+    if "seeds" not in before:
+        assert all(row in new.rows for row in old.rows)
+    fresh = bench("s.toml", device="cpu")
+    assert fresh.document == new.document  # as if it had been measured at once
+    computed.clear()
+    assert run(SALIENCY).document == old.document  # and back
+    assert computed == []
+
+
+def test_what_was_stopped_goes_on(place, computed, monkeypatch):
+    compute = AttackTask.compute
+
+    def stop(self, part, *rest):
+        if len(computed) == 4:
+            raise KeyboardInterrupt
+        return compute(self, part, *rest)
+
+    monkeypatch.setattr(AttackTask, "compute", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(batch=1)
+    assert json.loads(Path("r/run.json").read_text())["status"] == "interrupted"
+    monkeypatch.setattr(AttackTask, "compute", compute)
+    on = run(batch=1)
+    assert len(computed) == 12
+    assert on.document == bench("s.toml", device="cpu").document
+
+
+def test_without_keep_going_nothing_is_computed_when_a_file_is_missing(place, computed):
+    with pytest.raises(WeightsError, match=r"no weights plain-9.safetensors; train them first"):
+        run(SALIENCY.replace("[0, 1]", "[0, 9]"))
+    assert computed == [] and not Path("r").exists()
+
+
+def test_a_cell_that_fails_is_a_gap_that_says_why_and_is_tried_again(place, computed, monkeypatch):
+    compute = AttackTask.compute
+
+    def broken(self, part, *rest):
+        if self.plan.modality == "both":
+            raise ZeroDivisionError("nothing there")
+        return compute(self, part, *rest)
+
+    text = SALIENCY.replace("[0, 1]", "[0, 9]")
+    monkeypatch.setattr(AttackTask, "compute", broken)
+    found = run(text, keep_going=True)
+    assert [own["error"].partition(";")[0] for own in found.failures] == [
+        "ZeroDivisionError: nothing there", "no weights plain-9.safetensors", "no weights plain-9.safetensors",
+    ]  # fmt: skip
+    assert [own["code"] for own in found.failures] == [1, 4, 4]
+    assert [(row["modality"], row["seeds"], row["clean"] is None) for row in found.rows] == [
+        ("rgb", [0], False), ("both", [], True)
+    ]  # fmt: skip
+    assert "FAILED" in found.summary() and "nothing there" in found.summary()
+    assert problems(found.document, SCHEMA) == []
+    page = report("r", out="page.html").read_text(encoding="utf-8")
+    assert "could not be measured" in page and "nothing there" in page
+    monkeypatch.setattr(AttackTask, "compute", compute)
+    computed.clear()
+    assert len(run(text, keep_going=True).failures) == 2
+    assert len(computed) == 3
+
+
+def test_without_keep_going_the_first_failure_ends_it(place, monkeypatch):
+    def broken(self, part, *rest):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(AttackTask, "compute", broken)
+    with pytest.raises(ZeroDivisionError):
+        run()
+    assert json.loads(Path("r/run.json").read_text())["status"] == "failed"
+
+
+def test_three_shares_are_one_benchmark(place, computed):
+    counts = []
+    for index in (1, 2, 0):
+        before = len(computed)
+        found = run(share=Share(index, 3), batch=1)
+        counts.append(len(computed) - before)
+    assert sum(counts) == 12 and max(counts) - min(counts) <= 1  # the odd images go round
+    assert found.complete and found.document == bench("s.toml", device="cpu").document
+    assert json.loads(Path("r/run.json").read_text())["status"] == "finished"
+    assert run().reused
+
+
+def test_a_share_that_ends_first_says_how_far_it_is(place):
+    found = run(share=Share(0, 2), batch=1)
+    assert not found.complete and "0 of 4 cells are finished" in found.summary()
+    assert not Path("r/metrics.json").exists()
+    assert run(batch=1).complete  # alone, it does the rest
+
+
+def test_weights_that_changed_are_measured_again(place, computed):
+    run()
+    save_file({"gain": torch.tensor([1.0, 2.0])}, "plain-1.safetensors")
+    computed.clear()
+    run()
+    assert len(computed) == 6  # of that seed, under two modalities
+
+
+def test_data_that_changed_are_refused(place, monkeypatch):
+    from rgbdsod.datasets import Scenes
+
+    run()
+    Path("r/run.json").write_text(json.dumps(json.loads(Path("r/run.json").read_text()) | {"status": "interrupted"}))
+    monkeypatch.setattr(Scenes, "digest", lambda self, position: f"another {position}")
+    with pytest.raises(UsageError, match=r"data fingerprint=.*, now .*; use --restart, or another --out"):
+        run()
+
+
+def test_progress_never_goes_back(place):
+    told = []
+    run(callback=lambda done, total, text: told.append((done, total)))
+    assert told[-1] == (4, 4)
+    assert all(a[0] <= b[0] for a, b in pairwise(told))
+
+
+def test_values_are_those_of_an_attack(place):
+    import rgbdsod as rs
+
+    row = run(SALIENCY.replace("[0, 1]", "[0]")).rows[0]
+    model = rs.load_model("m.py:build", "plain-0.safetensors", device="cpu")
+    result = rs.attack(model, "scenes:3@32x32#7", "fgsm", modality="rgb", eps=8 / 255, prepared=True)
+    assert row["clean"] == np.mean([own["clean_sm"] for own in result.samples])
+    assert row["attacked"] == np.mean([own["attacked_sm"] for own in result.samples])
+    assert row["fooled"] == sum(own["fooled"] and not own["fooled_before"] for own in result.samples)

@@ -44,7 +44,7 @@ def loss_figure(document: BenchDocument, kind: str, prefix: str, title: str, *, 
 
 def colour_place(document: BenchDocument, target: Target) -> int:
     """Which of the page's colours a network has, from 0 on."""
-    return document.models.index(target.model) % len(RUNS)
+    return document.networks.index(target.network) % len(RUNS)
 
 
 def _legend(document: BenchDocument) -> tuple[list["Line2D"], list[str]]:
@@ -56,7 +56,7 @@ def _legend(document: BenchDocument) -> tuple[list["Line2D"], list[str]]:
         handles.append(
             Line2D([], [], color=RUNS[colour_place(document, target)], linestyle=line, marker=marker, markersize=3.5)
         )
-    return handles, [target.name for target in document.targets]
+    return handles, [_plain(target.name) for target in document.targets]
 
 
 def _panel(axes: "Axes", document: BenchDocument, kind: str, attack: str) -> None:
@@ -74,6 +74,11 @@ def _panel(axes: "Axes", document: BenchDocument, kind: str, attack: str) -> Non
             if own.low is not None and own.high is not None:
                 axes.vlines(at, own.low, own.high, color=colour, linewidth=0.8, alpha=0.7)
     axes.set_xticks(range(len(radii)), [f"{eps * 255:g}" for eps in radii])
-    axes.set_title(attack_name(attack), fontsize=10, color=INK)
+    axes.set_title(_plain(attack_name(attack)), fontsize=10, color=INK)
     axes.set(xlabel="radius, in 1/255", xlim=(-0.5, len(radii) - 0.5), ylim=(-0.05, 1.05))
     axes.tick_params(color=RULE)
+
+
+def _plain(text: str) -> str:
+    """A name as matplotlib draws it letter by letter, where a dollar would begin a formula."""
+    return text.replace("$", r"\$")

@@ -1,144 +1,107 @@
-"""What a benchmark measures, as data: cases, and the suites that they make up. No torch here."""
+"""What a benchmark measures, as data: axes that multiply, and the suites that they make up. No torch here."""
 
-import hashlib
-import json
-import re
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
-from typing import Any, Literal, get_args
 
-from rgbdsod.attacks.budget import check_eps
-from rgbdsod.attacks.table import ATTACKS
 from rgbdsod.errors import UsageError
-from rgbdsod.run.threats import parse_number
+from rgbdsod.run.benchmark.cell import IMAGE, Assault, Cell
+from rgbdsod.run.benchmark.contender import SALIENCY, ZERO_SHOT, Contender
 
-World = Literal["saliency", "zero-shot"]
-
-IMAGE = "image"
-"""The modality of a classifier."""
-
-_STEPS = re.compile(r"(.+)-(\d+)")
-_UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 _SALIENCY = ("bbsnet", "jldcf", "d3net")
 _TASKS = "glyphs:pairs,glyphs:new-shapes,glyphs:shapes,glyphs:textures,glyphs:backgrounds"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One attack on one network and its data, within several radii.
-
-    Args:
-        world: "saliency" (maps from RGB and depth) or "zero-shot" (classes of an image).
-        model: what `rgbdsod.attack`, or `rgbdsod.clip.load_clip`, calls it.
-        data: a saliency data set, or labelled sets with commas.
-        attack: a name of `list_attacks()`, with a number of steps behind it if it is not the usual one: "apgd-20".
-        modality: the attacked input, "both", or "image".
-        eps: Linf radii, in units of the [0, 1] input.
-        images: how many of a data set, or of each labelled set; evenly chosen. None: all.
-
-    Raises:
-        UsageError: a name or a number that cannot be.
-    """
-
-    world: World
-    model: str
-    data: str
-    attack: str
-    modality: str
-    eps: tuple[float, ...]
-    images: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.world not in get_args(World):
-            raise UsageError(f'no world "{self.world}"; a suite has {" or ".join(get_args(World))}')
-        row = ATTACKS[self.member[0]]
-        if "linf" not in row.norms or row.aim != "strongest":
-            raise UsageError(f'attack "{row.name}" looks for no worst point within an Linf radius; use pgd, apgd, ...')
-        if row.outputs not in ("any", "maps" if self.world == "saliency" else "classes"):
-            raise UsageError(f'attack "{row.name}" is for {row.outputs}, not for the world "{self.world}"')
-        if not self.eps:
-            raise UsageError("a case has no eps; give at least one radius, for example 8/255")
-        for eps in self.eps:
-            check_eps(eps, "linf")
-        if self.images is not None and self.images < 1:
-            raise UsageError(f"--images {self.images}: pass 1 or more")
-        if (self.modality == IMAGE) != (self.world == "zero-shot"):
-            usual = "rgb, depth or both" if self.world == "saliency" else IMAGE
-            raise UsageError(f'modality "{self.modality}" in the world "{self.world}"; expected {usual}')
-
-    @property
-    def member(self) -> tuple[str, dict[str, Any]]:
-        """The attack's name and its own parameters."""
-        found = None if self.attack in ATTACKS else _STEPS.fullmatch(self.attack)
-        return (self.attack, {}) if found is None else (found[1], {"steps": int(found[2])})
-
-    @property
-    def key(self) -> str:
-        """The name of the case's folder: readable, and different for different cases."""
-        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:6]
-        first = self.data.partition(",")[0]
-        parts = (
-            Path(self.model).stem if ".py" in self.model else self.model,
-            first,
-            self.attack,
-            self.modality,
-            digest,
-        )
-        return "-".join(_UNFIT.sub("-", part) for part in parts)
+_CROSS = ("noise", "fgsm", "pgd-20", "apgd-20")
 
 
 @dataclass(frozen=True)
 class Block:
-    """Cases that differ in nothing but their names: every model with every attack on every modality.
+    """A grid: every network, on all data, under every attack on every modality, at every radius, from every seed.
 
     Args:
-        world, data, eps, images: see `Case`.
-        model, attack, modality: all that are combined.
+        world, size: see `Contender`.
+        model, weights, fusion, training: make up the networks; see `Contender`.
+        data: saliency data sets; of classifiers each is one or more labelled sets with commas.
+        attack, modality, eps, images: see `Cell`.
+        seeds: see `Cell`; None: the benchmark's own.
     """
 
-    world: World
+    world: str
     model: tuple[str, ...]
-    data: str
-    attack: tuple[str, ...]
+    data: tuple[str, ...]
+    attack: tuple[Assault, ...]
     modality: tuple[str, ...]
     eps: tuple[float, ...]
     images: int | None = None
+    weights: tuple[str | None, ...] = (None,)
+    fusion: tuple[str | None, ...] = (None,)
+    training: tuple[str | None, ...] = (None,)
+    size: tuple[int, int] | None = None
+    seeds: tuple[int, ...] | None = None
 
-    @property
-    def cases(self) -> list[Case]:
-        """All of them, models slowest."""
-        combined = product(self.model, self.modality, self.attack)
-        return [Case(self.world, m, self.data, a, where, self.eps, self.images) for m, where, a in combined]
+    def cells(self, seed: int = 0) -> list[Cell]:
+        """All of them, networks slowest and seeds next, so that a network is loaded once.
+
+        Places where a network has no such input are left out.
+
+        Args:
+            seed: where the block names none.
+
+        Raises:
+            UsageError: see `Cell`; or an axis is empty, or a modality that none of the networks has.
+        """
+        for name in ("model", "data", "attack", "modality", "eps", "weights", "fusion", "training", "seeds"):
+            if getattr(self, name) == ():
+                raise UsageError(f"{name} is empty; give one value, or a list of values")
+        parts = product(self.model, self.fusion, self.training, self.weights)
+        networks = [Contender(self.world, model, file, fusion, how, self.size) for model, fusion, how, file in parts]
+        every = [
+            Cell(network, data, attack, modality, eps, self.images, own)
+            for network, own, data, modality, attack, eps in product(
+                networks, self.seeds or (seed,), self.data, self.modality, self.attack, self.eps
+            )
+        ]
+        found = [cell for cell in every if cell.possible]
+        for modality in self.modality:
+            if all(cell.modality != modality for cell in found):
+                inputs = ", ".join(
+                    dict.fromkeys(f"{one.label} reads {' and '.join(one.inputs or ())}" for one in networks)
+                )
+                raise UsageError(f'modality "{modality}" fits no network here: {inputs}')
+        return found
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Cases under a name.
+    """Grids under a name.
 
     Args:
         name: what a user types.
         summary: what it is for.
-        blocks: its cases.
+        blocks: its grids.
     """
 
     name: str
     summary: str
     blocks: tuple[Block, ...]
 
-    @property
-    def cases(self) -> list[Case]:
-        """All of them, each once."""
-        return list(dict.fromkeys(case for block in self.blocks for case in block.cases))
+    def cells(self, seed: int = 0) -> list[Cell]:
+        """All of them, each once.
+
+        Args:
+            seed: where a block names none.
+        """
+        return list(dict.fromkeys(cell for block in self.blocks for cell in block.cells(seed)))
 
 
 def _levels(*levels: int) -> tuple[float, ...]:
     return tuple(level / 255 for level in levels)
 
 
-_CROSS = ("noise", "fgsm", "pgd-20", "apgd-20")
+def _attacks(*names: str) -> tuple[Assault, ...]:
+    return tuple(Assault.of(name) for name in names)
+
+
+_FEW = _attacks("fgsm", "pgd-5")
 
 SUITES: Mapping[str, Suite] = {
     suite.name: suite
@@ -147,8 +110,8 @@ SUITES: Mapping[str, Suite] = {
             "quick",
             "one network of each world, a few images: whether everything works",
             (
-                Block("saliency", ("bbsnet",), "demo", ("fgsm", "pgd-5"), ("rgb", "both"), _levels(8), 4),
-                Block("zero-shot", ("clip.demo",), "glyphs:pairs", ("fgsm", "pgd-5"), (IMAGE,), _levels(8), 32),
+                Block(SALIENCY, ("bbsnet",), ("demo",), _FEW, ("rgb", "both"), _levels(8), 4),
+                Block(ZERO_SHOT, ("clip.demo",), ("glyphs:pairs",), _FEW, (IMAGE,), _levels(8), 32),
             ),
         ),
         Suite(
@@ -156,7 +119,7 @@ SUITES: Mapping[str, Suite] = {
             "the built-in saliency networks, one input at a time and both",
             (
                 Block(
-                    "saliency", _SALIENCY, "demo", ("fgsm", "pgd-20", "apgd-20"), ("rgb", "depth", "both"),
+                    SALIENCY, _SALIENCY, ("demo",), _attacks("fgsm", "pgd-20", "apgd-20"), ("rgb", "depth", "both"),
                     _levels(2, 4, 8),
                 ),
             ),
@@ -165,20 +128,21 @@ SUITES: Mapping[str, Suite] = {
             "cross",
             "the same attacks at the same budgets on saliency networks and on a zero-shot classifier",
             (
-                Block("saliency", _SALIENCY, "demo", _CROSS, ("rgb", "both"), _levels(2, 8), 6),
-                Block("zero-shot", ("clip.demo",), _TASKS, _CROSS, (IMAGE,), _levels(2, 8), 128),
+                Block(SALIENCY, _SALIENCY, ("demo",), _attacks(*_CROSS), ("rgb", "both"), _levels(2, 8), 6),
+                Block(ZERO_SHOT, ("clip.demo",), (_TASKS,), _attacks(*_CROSS), (IMAGE,), _levels(2, 8), 128),
             ),
         ),
     )
 }  # fmt: skip
 
 
-def read_suites(names: str | Sequence[str]) -> list[Case]:
-    """The cases of suites, each once.
+def cells_of(names: str | Sequence[str], *, images: int | None = None, seed: int = 0) -> list[Cell]:
+    """The cells of suites, each once.
 
     Args:
-        names: of `SUITES`, or .toml files with a table [[block]] of `Block`'s fields for each block, where every field
-            may be one value or a list.
+        names: of `SUITES`, or .toml files; see `rgbdsod.run.benchmark.suite_file.read_file`.
+        images: of each data set, instead of the suites' numbers.
+        seed: where a suite names none.
 
     Raises:
         UsageError: an unknown name, or a file that says something else.
@@ -186,12 +150,14 @@ def read_suites(names: str | Sequence[str]) -> list[Case]:
     wanted = [part.strip() for part in names.split(",") if part.strip()] if isinstance(names, str) else list(names)
     if not wanted:
         raise UsageError(f"--suite is empty; use {', '.join(SUITES)}, or a FILE.toml")
-    return list(dict.fromkeys(case for name in wanted for case in _suite(name).cases))
-
-
-def fingerprint(cases: Sequence[Case]) -> str:
-    """SHA-256 (hex) of what is measured."""
-    return hashlib.sha256(json.dumps([asdict(case) for case in cases], sort_keys=True).encode()).hexdigest()
+    cells = list(dict.fromkeys(cell for name in wanted for cell in _suite(name).cells(seed)))
+    labels: dict[str, Contender] = {}
+    for own in dict.fromkeys(cell.contender for cell in cells):
+        if labels.setdefault(own.label, own) != own:
+            raise UsageError(
+                f'two networks of --suite {",".join(wanted)} are called "{own.label}"; give them trainings'
+            )
+    return cells if images is None else list(dict.fromkeys(replace(cell, images=images) for cell in cells))
 
 
 def _suite(name: str) -> Suite:
@@ -199,35 +165,6 @@ def _suite(name: str) -> Suite:
         return SUITES[name]
     if not name.endswith(".toml"):
         raise UsageError(f'no suite "{name}"; use {", ".join(SUITES)}, or a FILE.toml')
-    try:
-        document = tomllib.loads(Path(name).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--suite {name}: {(error.strerror or str(error)).lower()}") from error
-    except ValueError as error:
-        raise UsageError(f"--suite {name} is not a TOML file: {error}") from error
-    blocks = document.get("block")
-    if set(document) != {"block"} or not isinstance(blocks, list):
-        raise UsageError(f"--suite {name}: expected tables [[block]] and nothing else")
-    return Suite(name, "", tuple(_block(own, f"--suite {name}, block {at}") for at, own in enumerate(blocks, start=1)))
+    from rgbdsod.run.benchmark.suite_file import read_file
 
-
-def _block(given: Mapping[str, Any], where: str) -> Block:
-    """A block as a file has it."""
-    known = [field.name for field in fields(Block)]
-    if odd := [name for name in given if name not in known]:
-        raise UsageError(f'{where}: no field "{odd[0]}"; a block has {", ".join(known)}')
-    if lacking := [name for name in known if name not in given and name != "images"]:
-        raise UsageError(f"{where} has no {lacking[0]}; a block has {', '.join(known)}")
-    images = given.get("images")
-    if images is not None and (not isinstance(images, int) or isinstance(images, bool)):
-        raise UsageError(f"{where}: images is {images!r}, expected a whole number")
-    return Block(
-        world=given["world"], model=_texts(given["model"]), data=",".join(_texts(given["data"])),
-        attack=_texts(given["attack"]), modality=_texts(given["modality"]),
-        eps=tuple(parse_number(text, f"{where}: eps") for text in _texts(given["eps"])), images=images,
-    )  # fmt: skip
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    """One value or a list, as text."""
-    return tuple(str(item) for item in value) if isinstance(value, list) else (str(value),)
+    return Suite(name, "", read_file(name))
