@@ -10,7 +10,7 @@ from rgbdsod.cli import options
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.plan import show_plan
 from rgbdsod.cli.screen import Screen
-from rgbdsod.cli.sharing import share_of, show_share
+from rgbdsod.cli.sharing import show_share
 from rgbdsod.cli.sources import (
     batch_size,
     describe_model,
@@ -23,15 +23,12 @@ from rgbdsod.cli.sources import (
     target,
     working_size,
 )
+from rgbdsod.cli.ways import Way
 from rgbdsod.run.plugins import load_plugins
-from rgbdsod.run.share import Share
 
 if TYPE_CHECKING:
-    import torch
-
     from rgbdsod.run.attack_settings import AttackSettings
     from rgbdsod.run.attack_task import AttackTask
-    from rgbdsod.run.execute import Target
 
 _SOURCES = ("model", "weights", "fusion", "encoder", "size", "data", "limit", "ids", "depth_invert", "depth_range",
             "depth_unit", "resize_depth", "intersect", "empty", "plugin")  # fmt: skip
@@ -110,6 +107,8 @@ def command(
     name: options.Name = None,
     restart: options.Restart = False,
     shard: options.Shard = None,
+    ray: options.Ray = None,
+    gpus_per_task: options.GpusPerTask = None,
     config: options.Config = None,
     set_: options.Set = None,
     plugin: options.Plugin = None,
@@ -135,7 +134,24 @@ def run_attack(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]
         extra: settings that are no flags: an attack's own parameters.
         known: names of the flags.
     """
-    screen = Screen.of(flags)
+    screen, way, batch = Screen.of(flags), Way.of(flags), batch_size(flags["batch"])
+    arguments = {"flags": {**flags, "device": way.device(flags["device"])}, "extra": extra, "known": known}
+    task = task_of(arguments, screen)
+    if flags["dry_run"]:
+        show_plan(screen, task, target(flags))
+    else:
+        _attack(screen, task, arguments, batch, way)
+
+
+def task_of(arguments: Mapping[str, Any], screen: Screen | None = None) -> "AttackTask":
+    """The attack of some flags, everything checked, nothing started.
+
+    Args:
+        arguments: "flags", "extra" and "known" of `run_attack`; they travel to Ray's workers, too.
+        screen: shows what is odd about the images; None: nobody is there to see it.
+    """
+    flags, extra, known = (arguments[name] for name in ("flags", "extra", "known"))
+    screen = screen or Screen(quiet=True)
     load_plugins(flags["plugin"] or ())
     inputs = known_inputs(flags["model"], flags.get("fusion"))
     flags = {**flags, "size": working_size(flags)}
@@ -146,37 +162,29 @@ def run_attack(flags: Mapping[str, Any], extra: dict[str, Any], known: list[str]
 
     if inputs is not None and settings.space is None:
         AttackPlan.of(settings, inputs, flags["model"])  # before model and images are read
-    batch, share = batch_size(flags["batch"]), share_of(flags)
     set_deterministic(flags["deterministic"])
 
     from rgbdsod.run.attack import attack_task
-    from rgbdsod.run.modeling import device_of
 
     images = open_data(flags, screen)
     model = open_model(flags, flags["size"])
-    task = attack_task(
+    return attack_task(
         model, images, settings, empty=flags["empty"], save_images=flags["save_images"],
         save_adversarial=flags["save_adversarial"], given=given(flags, _SOURCES),
     )  # fmt: skip
-    if flags["dry_run"]:
-        show_plan(screen, task, target(flags))
-    else:
-        _attack(screen, task, target(flags), device_of(model), batch, share)
 
 
-def _attack(
-    screen: Screen, task: "AttackTask", where: "Target", device: "torch.device", batch: int | None, share: Share | None
-) -> None:
-    from rgbdsod.run.execute import execute
+def _attack(screen: Screen, task: "AttackTask", arguments: Mapping[str, Any], batch: int | None, way: Way) -> None:
+    from rgbdsod.run.modeling import device_of
     from rgbdsod.run.results import AttackResult
 
     with screen.progress("attack", "images") as advance:
-        outcome = execute(
-            task, target=where, device=device, batch=batch, share=share, callback=advance,
-            on_open=lambda: _header(screen, task),
+        outcome = way.execute(
+            task, task_of, arguments, target=target(arguments["flags"]), device=device_of(task.model), batch=batch,
+            callback=advance, on_open=lambda: _header(screen, task),
         )  # fmt: skip
     if not outcome.complete:
-        show_share(screen, outcome, share)
+        show_share(screen, outcome, way.share)
         return
     result = AttackResult(outcome)
     show_result(screen, result, result.summary())

@@ -10,7 +10,7 @@ from rgbdsod.cli import options
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.plan import show_plan
 from rgbdsod.cli.screen import Screen
-from rgbdsod.cli.sharing import share_of, show_share
+from rgbdsod.cli.sharing import show_share
 from rgbdsod.cli.sources import (
     batch_size,
     given,
@@ -23,13 +23,12 @@ from rgbdsod.cli.sources import (
     target,
     working_size,
 )
+from rgbdsod.cli.ways import Way
 from rgbdsod.errors import UsageError
 from rgbdsod.run.plugins import load_plugins
-from rgbdsod.run.share import Share
 
 if TYPE_CHECKING:
     from rgbdsod.run.evaluate import EvaluationTask
-    from rgbdsod.run.execute import Target
 
 _SOURCES = ("model", "weights", "fusion", "encoder", "maps", "data", "limit", "ids", "depth_invert", "depth_range",
             "depth_unit", "resize_depth", "intersect", "empty", "plugin")  # fmt: skip
@@ -68,6 +67,8 @@ def command(
     name: options.Name = None,
     restart: options.Restart = False,
     shard: options.Shard = None,
+    ray: options.Ray = None,
+    gpus_per_task: options.GpusPerTask = None,
     config: options.Config = None,
     set_: options.Set = None,
     plugin: options.Plugin = None,
@@ -89,7 +90,24 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
     Args:
         flags: the command's parameters by name.
     """
-    screen = Screen.of(flags)
+    screen, way, batch = Screen.of(flags), Way.of(flags), batch_size(flags["batch"])
+    protocols = _protocols(flags["postprocess"])
+    arguments = {"flags": {**flags, "device": way.device(flags["device"])}}
+    task = task_of(arguments, screen)
+    if flags["dry_run"]:
+        show_plan(screen, task, target(flags))
+    else:
+        _evaluate(screen, task, arguments, batch, way, protocols)
+
+
+def task_of(arguments: Mapping[str, Any], screen: Screen | None = None) -> "EvaluationTask":
+    """The evaluation of some flags, everything checked, nothing started.
+
+    Args:
+        arguments: "flags" of the command; they travel to Ray's workers, too.
+        screen: shows what is odd about the images; None: nobody is there to see it.
+    """
+    flags, screen = arguments["flags"], screen or Screen(quiet=True)
     load_plugins(flags["plugin"] or ())
     if flags["maps"] is None:
         flags = {**flags, "model": flags["model"] or "bbsnet"}
@@ -98,29 +116,22 @@ def run_evaluate(flags: Mapping[str, Any]) -> None:
     for key in ("model", "size"):
         if flags["maps"] is not None and flags[key] is not None:
             raise UsageError(f"--maps DIR needs no model; leave out --{key}, or --maps")
-    protocols = _protocols(flags["postprocess"])
-    batch, share = batch_size(flags["batch"]), share_of(flags)
     set_deterministic(flags["deterministic"])
 
     from rgbdsod.run.evaluate import ModelMaps, evaluation_task
     from rgbdsod.run.readymaps import MapFolder
 
     source = ModelMaps(open_model(flags, flags["size"])) if flags["maps"] is None else MapFolder(Path(flags["maps"]))
-    task = evaluation_task(
+    return evaluation_task(
         source, open_data(flags, screen), metrics=split(flags["metrics"]), empty=flags["empty"],
         save_images=flags["save_images"], given=given(flags, _SOURCES),
     )  # fmt: skip
-    if flags["dry_run"]:
-        show_plan(screen, task, target(flags))
-    else:
-        _evaluate(screen, task, target(flags), batch, share, protocols)
 
 
 def _evaluate(
-    screen: Screen, task: "EvaluationTask", where: "Target", batch: int | None, share: Share | None,
+    screen: Screen, task: "EvaluationTask", arguments: Mapping[str, Any], batch: int | None, way: Way,
     protocols: list[str],
 ) -> None:  # fmt: skip
-    from rgbdsod.run.execute import execute
     from rgbdsod.run.results import EvalResult
     from rgbdsod.run.tables import evaluation_table
 
@@ -129,11 +140,12 @@ def _evaluate(
         screen.header(f"data    {task.data.name}   {len(task.data)} images")
 
     with screen.progress("evaluate", "images") as advance:
-        outcome = execute(
-            task, target=where, device=task.source.device, batch=batch, share=share, callback=advance, on_open=head
-        )
+        outcome = way.execute(
+            task, task_of, arguments, target=target(arguments["flags"]), device=task.source.device, batch=batch,
+            callback=advance, on_open=head,
+        )  # fmt: skip
     if not outcome.complete:
-        show_share(screen, outcome, share)
+        show_share(screen, outcome, way.share)
         return
     result = EvalResult(outcome)
     show_result(screen, result, evaluation_table(result.metrics, protocols))

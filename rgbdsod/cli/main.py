@@ -20,7 +20,7 @@ import typer
 
 from rgbdsod import __version__
 from rgbdsod.cli.layers import LayeredCommand
-from rgbdsod.cli.screen import say_error
+from rgbdsod.cli.ranked import one_voice, refuse_undivided, say_error
 from rgbdsod.errors import RgbdsodError
 
 _COMPLETION = "_RGBDSOD_COMPLETE"  # set by the shell when it asks what could come next
@@ -127,8 +127,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     # times as long as the work when another process uses the same cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    with _signals():
+    with _signals(), one_voice():
         try:
+            refuse_undivided(given[0])
             app = build_app(COMMANDS if _COMPLETION in os.environ else given)
             return int(typer.main.get_command(app).main(given, prog_name="rgbdsod", standalone_mode=False) or 0)
         except RgbdsodError as error:

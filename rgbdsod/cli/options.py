@@ -41,6 +41,11 @@ Restart = Annotated[bool, Option(help="Begin anew instead of continuing.", rich_
 Shard = Annotated[
     str | None, Option(help="I/N: compute this part; others with the same folder the rest.", rich_help_panel=_RUN)
 ]
+Ray = Annotated[str | None, Option(help="Compute on a Ray cluster: local, auto, or HOST:PORT.", rich_help_panel=_RUN)]
+GpusPerTask = Annotated[
+    float | None,
+    Option(help="GPUs of each of Ray's tasks, 0.5 or 1; default: 1 if there is one.", rich_help_panel=_RUN),
+]
 Config = Annotated[str | None, Option(help="config.toml of a run, to repeat it.", rich_help_panel=_RUN)]
 Set = Annotated[
     list[str] | None, Option("--set", help="KEY=VALUE, also for an attack's own parameters.", rich_help_panel=_RUN)
