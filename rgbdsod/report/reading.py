@@ -11,10 +11,10 @@ from typing import Any
 from rgbdsod.errors import DataError
 from rgbdsod.foreign.documents import parse_json, read_json
 from rgbdsod.foreign.files import is_within, read_text, reason
+from rgbdsod.foreign.migrate import migrated
+from rgbdsod.foreign.times import FILE as TIMES
+from rgbdsod.foreign.times import with_times
 from rgbdsod.report.ablation.document import AblationDocument
-from rgbdsod.run.migrate import migrated
-from rgbdsod.run.times import FILE as TIMES
-from rgbdsod.run.times import with_times
 
 _LOG_ONLY: Mapping[str, Any] = {
     "command": "train",

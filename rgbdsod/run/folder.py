@@ -15,9 +15,9 @@ import tomli_w
 from rgbdsod.errors import DataError, UsageError
 from rgbdsod.foreign.documents import parse_json
 from rgbdsod.foreign.files import reason
+from rgbdsod.foreign.migrate import migrated
 from rgbdsod.run.identity import depends_on, refuse_changes
 from rgbdsod.run.lock import LOCKS, FolderLock
-from rgbdsod.run.migrate import migrated
 from rgbdsod.run.share import Share
 from rgbdsod.run.store import DiskStore, sha256, writing
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from rgbdsod.errors import DataError
 from rgbdsod.foreign.files import reason
+from rgbdsod.foreign.times import FILE, times_of, with_times, without_times
 from rgbdsod.run.folder import RunFolder, to_json
 from rgbdsod.run.manifest import write_manifest
 from rgbdsod.run.pieces import NOT_A_PIECE, Note, Piece, merge, pack, read_pieces, unpack
 from rgbdsod.run.samples import table_file
 from rgbdsod.run.store import MemoryStore, Store, sha256, suppress_os_error
 from rgbdsod.run.task import Task
-from rgbdsod.run.times import FILE, times_of, with_times, without_times
 
 IDS = "ids.json"
 """Names of all images of a run that is not finished: by them a merge knows what is missing."""

@@ -15,10 +15,10 @@ from rgbdsod.errors import DataError, DeviceError
 from rgbdsod.foreign.arrays import read_npz
 from rgbdsod.foreign.documents import parse_json
 from rgbdsod.foreign.files import reason
+from rgbdsod.foreign.times import without_times
 from rgbdsod.run.memory import free_memory, is_out_of_memory
 from rgbdsod.run.share import Share
 from rgbdsod.run.store import Store, sha256
-from rgbdsod.run.times import without_times
 
 Counts = NDArray[np.int64]
 Note = Callable[[str], None]

@@ -7,8 +7,8 @@ from run_models import scenes, tiny
 
 import rgbdsod as rs
 from rgbdsod.errors import DataError
+from rgbdsod.foreign.migrate import migrated
 from rgbdsod.report.reading import read_run
-from rgbdsod.run.migrate import migrated
 
 TABLE = {
     "card": (
