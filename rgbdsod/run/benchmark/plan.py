@@ -146,8 +146,8 @@ def guess(plan: Sequence[Planned], opener: Opener, batch: int | None = None) -> 
     usual = _Rates(*(sum(values) / len(rates) for values in zip(*rates.values(), strict=True)))
     seconds = 0.0
     for kind, members in kinds.items():
-        own = rates.get(kind, usual)
-        seconds += sum(own.start + one.left * (own.image + own.forward * one.work) for one in members)
+        rate = rates.get(kind, usual)
+        seconds += sum(rate.start + own.left * (rate.image + rate.forward * own.work) for own in members)
     return Guess(seconds, len(rates), len(kinds), size)
 
 
