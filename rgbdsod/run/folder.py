@@ -26,9 +26,11 @@ SCHEMA = "rgbdsod.run/1"
 _OWN = ("samples", "config.toml", "metrics.json", "samples.parquet", "samples.csv", "counts.npz", "log.jsonl",
         "report.html", "traceback.txt", "images", "adversarial", "checkpoints", "tensorboard",
         "ablation.json", "networks", "transfer", "patches", "controls", "detections", "patches.json", "patch.png",
-        "patch.safetensors", "patch.json", "entries", "times.json", "ids.json")  # fmt: skip
+        "patch.safetensors", "patch.json", "entries", "times.json", "ids.json", "summary.parquet",
+        "summary.csv")  # fmt: skip
 
 _CHECKED = ("metrics.json", "samples.parquet", "samples.csv", "counts.npz", "times.json", "ablation.json",
+            "summary.parquet", "summary.csv",
             "adversarial/manifest.json")  # fmt: skip
 """Results, whose checksums run.json holds."""
 
