@@ -1,6 +1,7 @@
 """`rgbdsod bench`: a grid of networks x data x attacks x modalities x radii x seeds in one table; the leaderboard."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Context, Exit, Option
@@ -10,8 +11,8 @@ from rgbdsod.cli.grid import show_grid
 from rgbdsod.cli.layers import refuse_unknown
 from rgbdsod.cli.leaderboard import run_board
 from rgbdsod.cli.screen import Screen, say_error
-from rgbdsod.cli.sharing import share_of
 from rgbdsod.cli.sources import batch_size, set_deterministic, target
+from rgbdsod.cli.ways import Way
 from rgbdsod.errors import UsageError
 from rgbdsod.run.board.suite import is_board
 from rgbdsod.run.plugins import load_plugins
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _WHAT, _RUN, _BOARD = "What", "Run", "Leaderboard"
 _BOARD_FLAGS = ("submission", "built_in", "allow_code")
-_GRID_FLAGS = ("keep_going", "shard")
+_GRID_FLAGS = ("keep_going", "shard", "ray", "gpus_per_task")
 _MOST_NAMES = 8
 
 
@@ -40,6 +41,8 @@ def command(
         bool, Option("--keep-going", help="A cell that fails is written down; the others go on.", rich_help_panel=_RUN)
     ] = False,
     shard: options.Shard = None,
+    ray: options.Ray = None,
+    gpus_per_task: options.GpusPerTask = None,
     submission: Annotated[
         list[str] | None, Option(help="CARD.toml of a network or defence for the leaderboard.", rich_help_panel=_BOARD)
     ] = None,
@@ -87,8 +90,7 @@ def run_bench(flags: Mapping[str, Any]) -> None:
     """
     from rgbdsod.run.benchmark.suites import cells_of
 
-    screen, batch = Screen.of(flags), batch_size(flags["batch"])
-    share = share_of(flags)
+    screen, way, batch = Screen.of(flags), Way.of(flags), batch_size(flags["batch"])
     cells = cells_of(flags["suite"], images=flags["images"], seed=flags["seed"])
     _header(screen, flags, cells)
     if flags["dry_run"]:
@@ -99,10 +101,11 @@ def run_bench(flags: Mapping[str, Any]) -> None:
 
     set_deterministic(flags["deterministic"])
     with screen.progress("bench", "cells") as advance:
-        result = bench(
-            flags["suite"], images=flags["images"], seed=flags["seed"], device=flags["device"], batch=batch,
-            keep_going=flags["keep_going"], share=share, target=target(flags), callback=advance,
+        work = partial(
+            bench, flags["suite"], images=flags["images"], seed=flags["seed"], device=way.device(flags["device"]),
+            batch=batch, keep_going=flags["keep_going"],
         )  # fmt: skip
+        result = way.bench(work, target=target(flags), callback=advance)
     if screen.as_json:
         screen.document(result.document | {"run": str(result.folder)})
     else:

@@ -11,7 +11,7 @@ from rgbdsod.cli import screen
 from rgbdsod.errors import UsageError
 from rgbdsod.run.ranks import Meeting, Ranks
 
-DIVIDED = ("attack", "evaluate")
+DIVIDED = ("attack", "evaluate", "bench", "train")
 """Commands whose work torchrun divides."""
 
 

@@ -1,6 +1,8 @@
 """`rgbdsod train`: train or fine-tune a network."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Context, Option
@@ -13,6 +15,7 @@ from rgbdsod.errors import UsageError
 from rgbdsod.models.fusions import with_fusion
 from rgbdsod.models.table import MODELS
 from rgbdsod.run.plugins import load_plugins
+from rgbdsod.run.ranks import Meeting, Ranks
 
 if TYPE_CHECKING:
     from rgbdsod.datasets import Dataset
@@ -174,19 +177,36 @@ def _train(screen: Screen, flags: Mapping[str, Any], folder: "TrainingFolder", s
     if weights:
         screen.header("losses  saliency + " + " + ".join(f"{w:g} {name}" for name, w in weights.items()))
     passed: dict[str, Any] = {key: flags[key] for key in _PASSED}
+    ranks = Ranks.here()
+    if ranks is not None:
+        passed |= {"device": ranks.device(flags["device"]), "ranks": ranks}
     with (
-        folder.opened(restart=flags["restart"], arguments=command_line()) as run,
+        _opened(folder, flags, ranks) as path,
         screen.progress("train", "iterations") as advance,
     ):
         result = run_training(
             flags["model"], data=sets["data"], val=sets["val"], **passed, adversarial=method, consistency=near,
-            ema=flags["ema"], alignment=settings, modality_dropout=flags["modality_dropout"] or 0.0, out=run.path,
+            ema=flags["ema"], alignment=settings, modality_dropout=flags["modality_dropout"] or 0.0, out=path,
             pair_filter=alignment.pair_filter(flags),
             callback=lambda done, total, shown: advance(done, total, _shown(shown)),
         )  # fmt: skip
     for text in [event["text"] for event in result.history if event["event"] == "warning"][-1:]:
         screen.warn(text)
     _show(screen, result, flags)
+
+
+@contextmanager
+def _opened(folder: "TrainingFolder", flags: Mapping[str, Any], ranks: Ranks | None) -> Iterator[Path]:
+    """The folder of a training; of several ranks the first one holds it, and lets the others in."""
+    meeting = None if ranks is None else Meeting(ranks, "train")
+    if meeting is not None and ranks is not None and ranks.index > 0:
+        meeting.wait_for("open")
+        yield folder.path
+        return
+    with folder.opened(restart=flags["restart"], arguments=command_line()) as run:
+        if meeting is not None:
+            meeting.tell("open")
+        yield run.path
 
 
 def _named(flags: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Who computes a run: this process alone, a share of it, the ranks of torchrun, or the tasks of a Ray cluster."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rgbdsod.cli.sharing import share_of
@@ -13,6 +13,8 @@ from rgbdsod.run.share import Share
 if TYPE_CHECKING:
     import torch
 
+    from rgbdsod.run.benchmark.bench import BenchCallback
+    from rgbdsod.run.benchmark.result import BenchResult
     from rgbdsod.run.execute import ImageCallback, Outcome, Target
     from rgbdsod.run.task import Task
 
@@ -87,6 +89,35 @@ class Way:
         return execute(
             task, target=target, device=device, batch=batch, share=self.share, callback=callback, on_open=on_open
         )
+
+    def bench(
+        self, work: "Callable[..., BenchResult]", *, target: "Target", callback: "BenchCallback"
+    ) -> "BenchResult":
+        """Run a benchmark in this way.
+
+        Args:
+            work: `rgbdsod.run.bench`, but for what divides it, where it is written, and who is told.
+            target, callback: as for `rgbdsod.run.bench`.
+        """
+        if self.cluster is not None:
+            with self.cluster.connected():
+                return work(cluster=self.cluster, target=target, callback=callback)
+        if self.ranks is None:
+            return work(share=self.share, target=target, callback=callback)
+        from rgbdsod.run.ranks import by_ranks
+
+        def part(
+            where: "Target", share: Share | None, tell: "ImageCallback", opened: Callable[[], None]
+        ) -> "BenchResult":
+            def told(done: float, cells: int, text: str) -> None:
+                opened()  # a benchmark speaks when its folder is open
+                tell(done, cells)
+                callback(done, cells, text)
+
+            found = work(share=share, target=where, callback=told)
+            return found if share is not None else replace(found, reused=False)
+
+        return by_ranks(part, self.ranks, "bench", target=target, is_whole=lambda found: found.complete)
 
 
 def _cluster(flags: Mapping[str, Any]) -> Cluster | None:

@@ -90,6 +90,19 @@ class Meeting:
         """What somebody told, if anybody did."""
         return self._store.get(what).decode() if self._store.check([what]) else None
 
+    def wait_for(self, what: str, patience: float = _PATIENCE) -> str:
+        """Wait until somebody has told something.
+
+        Raises:
+            RgbdsodError: nobody does.
+        """
+        begin = time.monotonic()
+        while (text := self.told(what)) is None:
+            if time.monotonic() - begin > patience:
+                raise RgbdsodError("the first rank gives no sign; look at its machine, and give the same command again")
+            time.sleep(_PAUSE)
+        return text
+
     def is_first(self, what: str) -> bool:
         """Whether nobody has asked this before."""
         return int(self._store.add(what, 1)) == 1

@@ -1,6 +1,6 @@
 """The endless, seeded stream of training batches: the same from any iteration on, whatever was interrupted before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import get_args
@@ -15,6 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from rgbdsod.datasets import Augmentation, Dataset, Sample, augment, collate, resized
 from rgbdsod.datasets.scenes import Kind
+from rgbdsod.run.share import Share
 
 
 @lru_cache(maxsize=2)
@@ -32,18 +33,24 @@ class _Positions(TorchDataset[dict[str, Tensor]]):
     seed: int
     how: Augmentation
     size: tuple[int, int] | None
+    share: Share | None = None
 
     def __len__(self) -> int:
         return 2**31
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
-        indices, samples = zip(*(self._sample(number * self.batch + j) for j in range(self.batch)), strict=True)
+        indices, samples = zip(*(self._sample(number * self.batch + j) for j in self._places), strict=True)
         names = {
             "index": indices,
             "id": [_number(sample.id) for sample in samples],
             "group": [_group(sample) for sample in samples],
         }
         return collate(samples) | {name: torch.tensor(values) for name, values in names.items()}
+
+    @property
+    def _places(self) -> Sequence[int]:
+        """In the batch, of the images that are made."""
+        return range(self.batch) if self.share is None else self.share.of(range(self.batch))
 
     def _sample(self, position: int) -> tuple[int, Sample]:
         epoch, place = divmod(position, len(self.data))
@@ -77,13 +84,14 @@ def batches(
     how: Augmentation,
     size: tuple[int, int] | None,
     workers: int,
+    share: Share | None = None,
 ) -> Iterator[dict[str, Tensor]]:
-    """Training batches by number, made ahead of use by worker processes.
+    """Training batches by number, made ahead of use by worker processes; with a share only that part of each.
 
     Returns:
         What `collate` gives, with (B,) integers: "index" of each image in `data`, its "id", and its "group" or -1.
     """
-    source = _Positions(data, batch, seed, how, size)
+    source = _Positions(data, batch, seed, how, size, share)
     loader = DataLoader(
         source,
         batch_size=None,

@@ -11,6 +11,8 @@ from rgbdsod.models import MODELS, SaliencyModel, build_model, load_model, train
 from rgbdsod.run.alignment_settings import AlignmentSettings
 from rgbdsod.run.consistency_settings import ConsistencySettings
 from rgbdsod.run.pair_filter import PairFilter
+from rgbdsod.run.peers import Peers
+from rgbdsod.run.ranks import Ranks
 from rgbdsod.run.recipes import RECIPES, Recipe
 from rgbdsod.run.trainer import Extras, TrainCallback, Trainer, TrainResult
 
@@ -46,6 +48,7 @@ def train(
     ema: float | None = None,
     pair_filter: PairFilter | None = None,
     tensorboard: bool = False,
+    ranks: Ranks | None = None,
     callback: TrainCallback | None = None,
 ) -> TrainResult:
     """Train a network on RGB-D samples with masks.
@@ -74,6 +77,7 @@ def train(
             saved and returned in place of the last weights. None: no average is kept.
         pair_filter: an earlier training that says which pairs to learn from.
         tensorboard: write the log for TensorBoard too.
+        ranks: this process's, of a torchrun whose ranks each learn from a part of every step; the first one writes.
         callback: called after each iteration.
 
     Returns:
@@ -89,6 +93,8 @@ def train(
     if not 0 <= modality_dropout <= 1:
         raise UsageError(f"--modality-dropout {modality_dropout:g}: a share of the images, from 0 to 1")
     check_extras(adversarial is not None, consistency, init, ema)
+    if ranks is not None and (alignment or consistency or modality_dropout):
+        raise UsageError("alignment, consistency and modality dropout look at whole batches; train without torchrun")
     train_set, pair_weights = pair_filter(train_set, device) if pair_filter else (train_set, None)
     if alignment is not None:
         alignment.check(len(train_set), plan.batch)
@@ -114,10 +120,14 @@ def train(
     settings |= {"sources": _sources(adversarial), "ema": ema}
     settings |= {"consistency": asdict(consistency) | {"init": str(init)} if consistency else None}
     extras = Extras(adversarial, consistency, alignment, modality_dropout, pair_weights, ema)
-    run = Trainer(network, plan, total, Path(out), settings, dtype, extras)
+    peers = None if ranks is None else Peers(ranks, plan.batch)
+    run = Trainer(network, plan, total, Path(out), settings, dtype, extras, peers)
     run.start(resume, tensorboard)
     run.loop(train_set, val_set, how, workers, validate_every, callback)
-    return run.result()
+    found = run.result()
+    if peers is not None:
+        peers.leave()
+    return found
 
 
 def check_training(

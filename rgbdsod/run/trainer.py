@@ -12,7 +12,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rgbdsod.datasets import Augmentation, Dataset
 from rgbdsod.defenses import FastTraining, MapHardening
@@ -20,10 +19,12 @@ from rgbdsod.errors import RgbdsodError, UsageError
 from rgbdsod.models import SaliencyModel, training_loss
 from rgbdsod.run.alignment import Alignment
 from rgbdsod.run.alignment_settings import AlignmentSettings
+from rgbdsod.run.averaging import moving_average
 from rgbdsod.run.checkpoint import Progress, read_checkpoint, read_log, refuse_other_settings, resuming, save_checkpoint
 from rgbdsod.run.consistency import Consistency
 from rgbdsod.run.consistency_settings import ConsistencySettings
 from rgbdsod.run.overfitting import watch
+from rgbdsod.run.peers import Peers
 from rgbdsod.run.recipes import Recipe, build_optimizer, rate_factor
 from rgbdsod.run.stream import batches
 from rgbdsod.run.training_step import Memory, Step, replayed
@@ -82,6 +83,7 @@ class Trainer:
         settings: all that the weights depend on, "seed" among them; a checkpoint with others is not continued.
         dtype: "float32", "bfloat16", or "auto": bfloat16 on CUDA.
         extras: what it does beside.
+        peers: ranks that each do a part of every step, None: this process does all.
     """
 
     def __init__(
@@ -93,7 +95,11 @@ class Trainer:
         settings: dict[str, Any],
         dtype: str,
         extras: Extras,
+        peers: Peers | None = None,
     ) -> None:
+        self.peers, self.leads = peers, peers is None or peers.leads
+        if peers is not None:
+            peers.prepare(model)
         self.model, self.recipe, self.total, self.folder = model, recipe, total, folder
         self.seed: int = settings["seed"]
         self.device = next(model.parameters()).device
@@ -108,7 +114,7 @@ class Trainer:
         self.optimizer = build_optimizer(recipe, self.parameters, recipe.lr)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rate_factor(recipe, total))
         self.loss = training_loss(model.card.architecture)
-        self.average = _average(model, extras.ema) if extras.ema is not None else None
+        self.average = moving_average(model, extras.ema) if extras.ema is not None else None
         self.memory = Memory()
         self.settings = settings
         self.progress = Progress(settings)
@@ -128,8 +134,9 @@ class Trainer:
                     part.load_state_dict(state[name])
                 self.memory.update({name: value.to(self.device) for name, value in state.get("memory", {}).items()})
             self.history = read_log(log, self.progress.iteration)
-        log.write_text("".join(json.dumps(event) + "\n" for event in self.history))
-        if tensorboard:
+        if self.leads:
+            log.write_text("".join(json.dumps(event) + "\n" for event in self.history))
+        if tensorboard and self.leads:
             self.board = _board(self.folder)
 
     def loop(
@@ -145,8 +152,9 @@ class Trainer:
         begun, times = self.progress.iteration, 1 if self.adversarial is None else self.adversarial.replays
         numbers = range(begun // times, -(-self.total // times))
         stream = batches(
-            train_set, numbers, batch=self.recipe.batch, seed=self.seed, how=how, size=self.model.size, workers=workers
-        )
+            train_set, numbers, batch=self.recipe.batch, seed=self.seed, how=how, size=self.model.size, workers=workers,
+            share=self.peers.share if self.peers else None,
+        )  # fmt: skip
         shown: dict[str, float] = dict(self.progress.best)
         begin = time.monotonic()
         for samples in islice(replayed(stream, times, begun % times), self.total - begun):
@@ -154,11 +162,10 @@ class Trainer:
             self.progress.iteration += 1
             t = self.progress.iteration
             if t % 50 == 0 or t == self.total:
-                shown["loss"] = self._finite(loss)
-                rate = self.schedule.get_last_lr()[0]
+                shown["loss"] = self._finite(loss if self.peers is None else self.peers.total(loss))
                 inside = {name: float(value) for name, value in seen.items()}
-                self._log({"event": "train", "iteration": t, "loss": shown["loss"], **inside, "lr": rate,
-                           "seconds": time.monotonic() - begin})  # fmt: skip
+                self._log({"event": "train", "iteration": t, "loss": shown["loss"], **inside,
+                           "lr": self.schedule.get_last_lr()[0], "seconds": time.monotonic() - begin})  # fmt: skip
             if t % validate_every == 0 or t == self.total:
                 shown |= self._validate(val_set)
             if callback is not None:
@@ -168,7 +175,7 @@ class Trainer:
         """One forward, backward and update.
 
         Returns:
-            The loss, mean over the batch, and where losses were added to it each of them, by name.
+            The loss, mean over the batch, and where losses were added to it each of them, by name. Of a rank its part.
         """
         self.model.train(not self.recipe.frozen_norm)
         step = self._taken({name: value.to(self.device, non_blocking=True) for name, value in samples.items()})
@@ -177,16 +184,17 @@ class Trainer:
             losses = step.loss(step.outputs(step.inputs)) if hardened is None else hardened.losses(step)
         if self.pair_weights is not None:
             losses = losses * self.pair_weights[step.batch["index"]]
-        loss, seen = self._joined(losses.mean(), step)
+        loss, seen = self._joined(losses.mean() if self.peers is None else losses.sum() / self.recipe.batch, step)
         self._update(loss)
         return loss.detach(), step.seen | seen
 
     def _taken(self, batch: dict[str, Tensor]) -> Step:
         """A batch as a step."""
-        first = self.progress.iteration * self.recipe.batch
+        first, places = self.progress.iteration * self.recipe.batch, range(self.recipe.batch)
+        own = places[: len(batch["mask"])] if self.peers is None else self.peers.share.of(places)
         return Step(
             self.model, batch, self.loss, seed=self.seed, number=self.progress.iteration,
-            sample_ids=[str(first + place) for place in range(len(batch["mask"]))],
+            sample_ids=[str(first + place) for place in own],
             modality_dropout=self.modality_dropout, memory=self.memory,
         )  # fmt: skip
 
@@ -210,6 +218,8 @@ class Trainer:
     def _update(self, loss: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.peers is not None:
+            self.peers.add_gradients(self.parameters)
         if self.recipe.clip is not None:
             torch.nn.utils.clip_grad_value_(self.parameters, self.recipe.clip)
         self.optimizer.step()
@@ -231,6 +241,10 @@ class Trainer:
     def _validate(self, val_set: Dataset) -> dict[str, float]:
         """Measure, keep the best weights, and save the last."""
         kept = self.model if self.average is None else cast(SaliencyModel, self.average.module)
+        if self.peers is not None:
+            self.peers.agree(self.model)
+            if not self.leads:
+                return {}
         measures = validate(kept, val_set)
         self._log({"event": "validation", "iteration": self.progress.iteration, **measures})
         if isinstance(self.adversarial, FastTraining):
@@ -257,6 +271,8 @@ class Trainer:
 
     def result(self) -> TrainResult:
         """The best weights, in evaluation mode."""
+        if self.peers is not None:
+            self.peers.wait()  # for the first rank, which writes them
         _, state = read_checkpoint(self._checkpoint("best"))
         self.model.network.load_state_dict(state["model"])
         return TrainResult(self.model.eval(), self.progress.best, self.folder, self.history)
@@ -266,21 +282,14 @@ class Trainer:
 
     def _log(self, event: dict[str, Any]) -> None:
         self.history.append(event)
+        if not self.leads:
+            return
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps(event) + "\n")
         if self.board is not None:
             for name, value in event.items():
                 if isinstance(value, float):
                     self.board.add_scalar(f"{event['event']}/{name}", value, event["iteration"])
-
-
-def _average(model: SaliencyModel, share: float) -> AveragedModel:
-    """A copy whose weights and statistics follow the model's, each a moving average.
-
-    Source: Izmailov et al., "Averaging Weights Leads to Wider Optima", arXiv 1803.05407, with exponential weights.
-    """
-    follow = get_ema_multi_avg_fn(share)  # type: ignore[no-untyped-call]
-    return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
 
 
 def _board(folder: Path) -> Any:

@@ -16,6 +16,7 @@ from run_models import scenes, tiny
 from rgbdsod.cli.main import run
 from rgbdsod.cli.ways import Way
 from rgbdsod.errors import DataError, DeviceError, UsageError
+from rgbdsod.run import bench
 from rgbdsod.run.cluster import driver, worker
 from rgbdsod.run.cluster.session import Cluster
 from rgbdsod.run.cluster.worker import Recipe
@@ -24,6 +25,15 @@ from rgbdsod.run.execute import Target, execute
 
 SUPPORT = Path(__file__).parents[1] / "support"
 RESULTS = ("metrics.json", "counts.npz", "samples.parquet", "config.toml")
+
+GRID = """
+[[block]]
+model = "{support}/run_ranks.py:tiny"
+data = "scenes:3@32x32"
+attack = "fgsm"
+modality = ["rgb", "both"]
+eps = ["8/255"]
+"""
 
 PATIENT = {"RAY_agent_register_timeout_ms": "600000", "RAY_worker_register_timeout_seconds": "600",
            "RAY_USAGE_STATS_ENABLED": "0"}  # fmt: skip
@@ -173,6 +183,18 @@ def test_a_recipe_is_built_once_in_a_process(threadless):
     recipe = Recipe.of(task_of({"images": 5}), make, {"images": 5})
     assert worker.compute_part(recipe, [0]).piece and worker.compute_part(recipe, [1, 2]).piece
     assert made == [{"images": 5}]
+
+
+def test_a_grid_is_computed_there_too(tmp_path, threadless):
+    (tmp_path / "grid.toml").write_text(GRID.format(support=SUPPORT))
+    options = {"batch": 2, "device": "cpu"}
+    alone = bench(str(tmp_path / "grid.toml"), target=Target(out=tmp_path / "alone"), **options)
+    ray = threadless(Threadless())
+    there = bench(
+        str(tmp_path / "grid.toml"), target=Target(out=tmp_path / "ray"), cluster=Cluster("local"), **options
+    )  # fmt: skip
+    assert ray.calls == [0, 2, 0, 2] and there.document == alone.document
+    assert (tmp_path / "ray/samples.parquet").read_bytes() == (tmp_path / "alone/samples.parquet").read_bytes()
 
 
 def test_flags_that_do_not_fit(monkeypatch):

@@ -16,6 +16,7 @@ from rgbdsod.run.benchmark.networks import Opener
 from rgbdsod.run.benchmark.result import SCHEMA, BenchResult
 from rgbdsod.run.benchmark.suites import cells_of
 from rgbdsod.run.benchmark.tables import samples_file, summary_file
+from rgbdsod.run.cluster.session import Cluster
 from rgbdsod.run.environment import describe_device, versions
 from rgbdsod.run.execute import Target, recorded
 from rgbdsod.run.folder import RunFolder, folder_path, to_json
@@ -45,6 +46,7 @@ def bench(
     batch: int | None = None,
     keep_going: bool = False,
     share: Share | None = None,
+    cluster: Cluster | None = None,
     target: Target | None = None,
     callback: BenchCallback | None = None,
 ) -> BenchResult:
@@ -61,6 +63,7 @@ def bench(
         batch: images at once; None chooses.
         keep_going: a cell that cannot be measured is written down with its error, and the others go on.
         share: compute this part of every cell; the process that finishes the last cell writes the tables.
+        cluster: where Ray computes the pieces of every cell; needs a target.
         target: where the run is written; None writes nothing.
         callback: is told about progress.
 
@@ -95,7 +98,7 @@ def bench(
         folder.begin({**folder.record, **record, "status": "running", "end": None})
     with recorded(folder, share):
         work.log = folder.log
-        work.run(Workshop(out=folder.path / CELLS, opener=opener, batch=batch, share=share))
+        work.run(Workshop(out=folder.path / CELLS, opener=opener, batch=batch, share=share, cluster=cluster))
         document = _document(suite, images, seed, work)
         if not work.waiting:
             _write(folder, document, work)

@@ -12,8 +12,11 @@ from rgbdsod.run.benchmark.cell import Cell
 from rgbdsod.run.benchmark.contender import SALIENCY, ZERO_SHOT
 from rgbdsod.run.benchmark.measured import Measured
 from rgbdsod.run.benchmark.networks import Opener
+from rgbdsod.run.benchmark.remote import task_of
 from rgbdsod.run.benchmark.saliency import saliency_measured
 from rgbdsod.run.benchmark.zero_shot import BATCH, zero_shot_measured
+from rgbdsod.run.cluster.driver import execute_on_cluster
+from rgbdsod.run.cluster.session import Cluster
 from rgbdsod.run.execute import ImageCallback, Outcome, Target, execute
 from rgbdsod.run.folder import RunFolder
 from rgbdsod.run.outcome import outcome_of
@@ -29,12 +32,14 @@ class Workshop:
         opener: of networks and images.
         batch: images at once; None chooses.
         share: the part of every cell that this process computes; None: all.
+        cluster: where Ray computes the pieces of every cell; None: here.
     """
 
     out: Path | None = None
     opener: Opener = field(default_factory=Opener)
     batch: int | None = None
     share: Share | None = None
+    cluster: Cluster | None = None
 
     def measure(self, cell: Cell, place: int, callback: ImageCallback | None = None) -> Measured | None:
         """Compute what is missing of a cell.
@@ -54,10 +59,14 @@ class Workshop:
         task, device = self.opener.task(cell)
         own = self.share and Share((self.share.index + place) % self.share.count, self.share.count)
         usual = BATCH if cell.contender.world == ZERO_SHOT else None
-        outcome = execute(
-            task, target=None if self.out is None else Target(out=self.out / key), device=device,
-            batch=self.batch or usual, callback=callback, share=own,
-        )  # fmt: skip
+        where, batch = None if self.out is None else Target(out=self.out / key), self.batch or usual
+        if self.cluster is not None and where is not None:
+            there = (cell, "cuda" if self.cluster.gpus else "cpu")
+            outcome = execute_on_cluster(
+                task, self.cluster, task_of, there, target=where, batch=batch, callback=callback
+            )
+        else:
+            outcome = execute(task, target=where, device=device, batch=batch, callback=callback, share=own)
         return _measured(cell, key, outcome) if outcome.complete else None
 
     def is_finished(self, cell: Cell) -> bool:

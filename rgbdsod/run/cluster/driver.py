@@ -51,7 +51,8 @@ def execute_on_cluster(
     """
     device = torch.device("cuda" if cluster.gpus else "cpu")
     size = batch or default_batch(device)
-    spread = _Spread(task, cluster, Recipe.of(task, make, arguments), size, callback)
+    recipe = Recipe.of(task, make, arguments, cpu=not cluster.gpus)
+    spread = _Spread(task, cluster, recipe, size, callback)
     return execute(spread, target=target, device=torch.device("cpu"), batch=size, callback=callback, on_open=on_open)
 
 

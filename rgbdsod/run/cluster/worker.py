@@ -32,7 +32,8 @@ class Recipe:
         arguments: what it takes; they travel pickled. Tasks of one identity are the same task.
         expected: `identity_of` the driver's task.
         folder: the driver's working folder, in which relative paths are looked for.
-        threads: in which the driver computes; sums over another number of them differ in their last bit.
+        threads: on CPUs those of the driver, since sums over another number of them differ in their last bit; 0 leaves
+            Ray's.
     """
 
     make: Callable[[Any], Task]
@@ -42,9 +43,9 @@ class Recipe:
     threads: int
 
     @classmethod
-    def of(cls, task: Task, make: Callable[[Any], Task], arguments: Any) -> "Recipe":
-        """The recipe of a task that was made so in this process."""
-        return cls(make, arguments, identity_of(task), str(Path.cwd()), torch.get_num_threads())
+    def of(cls, task: Task, make: Callable[[Any], Task], arguments: Any, *, cpu: bool = True) -> "Recipe":
+        """The recipe of a task that was made so in this process, for workers that compute on CPUs or not."""
+        return cls(make, arguments, identity_of(task), str(Path.cwd()), torch.get_num_threads() if cpu else 0)
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def _built(recipe: Recipe) -> Task:
     """
     if Path(recipe.folder).is_dir():
         os.chdir(recipe.folder)
-    torch.set_num_threads(recipe.threads)
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
     task = recipe.make(recipe.arguments)
     found = differences(json.loads(recipe.expected), json.loads(identity_of(task)))
     if found:
