@@ -17,10 +17,11 @@ RUNS = {
 }
 ABLATION = "fusion_ablation.py"
 LONG = (
-    "make_clip.py", "make_clip_study.py", "make_cross_maps.py", "make_demo.py", "make_detector.py",
-    "make_fusion_ablation.py", "make_generators.py", "make_leaderboard.py", "make_naturalistic.py",
-    "make_patch_defenses.py", "make_patch_study.py", "make_readme.py", "make_victim_defenses.py", "make_weights.py",
-    "measure_alignment.py", "measure_numerics.py", "write_clip_study.py", "write_patch_study.py",
+    "make_clip.py", "make_clip_study.py", "make_cross_maps.py", "make_defence_study.py", "make_demo.py",
+    "make_detector.py", "make_fusion_ablation.py", "make_generators.py", "make_leaderboard.py",
+    "make_naturalistic.py", "make_patch_defenses.py", "make_patch_study.py", "make_readme.py",
+    "make_victim_defenses.py", "make_weights.py", "measure_alignment.py", "measure_numerics.py",
+    "write_clip_study.py", "write_defence_study.py", "write_patch_study.py",
 )  # fmt: skip
 SHARED = ("ablation_tables.py", "clip_study_numbers.py", "patch_study_numbers.py")
 """What scripts import."""

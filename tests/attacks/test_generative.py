@@ -143,7 +143,7 @@ def other_weights(path):
         (lambda path: None, "no generator"),
         (damaged, "damaged or no safetensors file"),
         (foreign, "holds weights, but of no generator"),
-        (latent, "is a latent generator, expected a perturbation one"),
+        (latent, 'is a "latent" generator, expected a perturbation one'),
         (other_version, r"was made by another version of rgbdsod .*; train it again"),
         (other_weights, "do not fit the generator that its header describes"),
     ],

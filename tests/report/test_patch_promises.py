@@ -60,7 +60,7 @@ def test_maps_show_stickers_beside_patches_and_how_few_images_there_were(maps, t
     shutil.copytree(maps.folder, folder)
     (folder / "metrics.json").write_text(json.dumps(written(folder, 4)))
     known = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**known, "command": "patch maps"}))
+    (folder / "run.json").write_text(json.dumps({**known, "command": "patch maps", "files": {}}))
     page = report(folder).read_text()
     assert "3 images say little of others." in page and "no place for a patch: left" in page
     assert "influence rgb tells patches in RGB from stickers best, by an AUROC of 0.987" in page

@@ -70,9 +70,13 @@ def bench_tables(run: Run) -> list[Table]:
 
 
 def bench_csv(runs: Sequence[Run]) -> str:
-    """A line for each row, every digit."""
+    """A line for each row, every digit; of a leaderboard for each image of every cell."""
     text = StringIO()
-    lines = [{"run": run.path.name, **_flat(row)} for run in runs for row in run.metrics["rows"]]
+    lines = [
+        {"run": run.path.name, **row}
+        for run in runs
+        for row in (run.rows if is_board(run) else map(_flat, run.metrics["rows"]))
+    ]
     writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
