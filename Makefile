@@ -7,7 +7,7 @@ VERSION := $(shell cksum < pyproject.toml | cut -d' ' -f1)
 READY := $(VENV)/.ready-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 
-.PHONY: attack test lint types tests test-slow fuzz test-kill weights fusion-ablation clip-robustness patch-study readme docs release-check clean
+.PHONY: attack test lint types tests test-slow fuzz test-kill weights fusion-ablation defence-study clip-robustness patch-study readme docs release-check clean
 
 attack: $(READY)
 	$(BIN)/rgbdsod attack --model bbsnet --modality depth
@@ -63,6 +63,10 @@ patch-study: $(READY)
 
 fusion-ablation: $(READY)
 	$(BIN)/python examples/make_fusion_ablation.py
+
+defence-study: $(READY)
+	$(BIN)/python examples/make_defence_study.py
+	$(BIN)/python examples/write_defence_study.py
 
 # PHOTOGRAPHS: .npz files of labelled images (x_train, y_train, x_test, y_test, class_names) to pre-train on and measure with.
 clip-robustness: $(READY)
