@@ -113,7 +113,7 @@ class Page:
         ]
         for alpha in ALPHAS:
             runs = [self.result(f"line-{alpha:g}-{name}") for name in INPUTS]
-            values = [_measure(runs[0].samples, "clean"), *(_measure(run.samples, "adv") for run in runs)]
+            values = [_measure(runs[0].samples, "clean"), *(_measure(run.samples, "attacked") for run in runs)]
             lines.append(f"| {alpha:g} | " + " | ".join(_interval(one) for one in values) + " |")
         return "\n".join(lines) + "\n"
 
