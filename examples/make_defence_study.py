@@ -2,8 +2,8 @@
 
 Trains BBS-Net plainly and by adversarial training on RGB, on depth and on both, fused early and at every level; attacks
 all of them on each input; puts filters and a detector before the plain and the hardened ones, and attacks those by who
-knows them; and walks the line between a clean and a hardened network. Some three hours on one core from nothing; what
-lies in `runs` is not computed again, and `write_defence_study.py` makes the page of it.
+knows them; and walks the line between a clean and a hardened network. Some five hours on one thread of a busy
+machine; what lies in `runs` is not computed again, and `write_defence_study.py` makes the page of it.
 """
 
 from collections.abc import Callable, Iterator

@@ -91,7 +91,7 @@ def _document(flags: Mapping[str, Any], plan: Sequence["Planned"], found: "Guess
         "images": totals["left"],
         "forward": totals["forward"],
         "backward": totals["backward"],
-        "seconds": None if found is None else round(found.seconds, 1),
+        "seconds": None if found is None else round(found.seconds, 3),
         "basis": None if found is None else found.basis,
     }
 

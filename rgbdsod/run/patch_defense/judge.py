@@ -28,8 +28,8 @@ def judge_of(model: object) -> Judge:
     source = Path(model.card.source) if isinstance(model, SaliencyModel) else Path()
     if source.parent.name != _FOLDER:
         raise UsageError(
-            "heads that judge come from the network's own training; train with --manipulation 0.1 and pass --weights "
-            f"RUN/{_FOLDER}/best.pt, or leave them out"
+            "a judge by heads comes from the network's own training; train with --manipulation 0.1 and pass --weights "
+            f"RUN/{_FOLDER}/best.pt, or leave it out"
         )
     alignment = open_alignment(source.parents[1], "manipulation", flag="--weights")
     head = alignment.part("manipulation", Manipulation)
